@@ -1,0 +1,166 @@
+"""A throw-away Postgres and Valkey for one pytest run, started before Django reads its settings.
+
+Loaded with `-p tests.services`. Tests run as `greenroom_app`, as the product does; each worker
+of pytest-xdist gets a database copied from the first one.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from agentapp.management.stack import copies, roles
+from agentapp.management.stack.accounts import service_account
+from agentapp.management.stack.postgres import SUPERUSER, Postgres
+from agentapp.management.stack.programs import Program, kill_group, launch
+from agentapp.management.stack.valkey import Valkey
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 30.0
+# Nothing in a test survives the run, so nothing has to reach the disk.
+FAST_AND_FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+FIRST_WORKER_REDIS_DATABASE = 1  # the controller itself uses 0; a server has 16
+SUPERUSER_URL = "GREENROOM_TEST_SUPERUSER_URL"
+
+
+class ServiceFailed(Exception):
+    """A server of the test run did not start; the message holds the end of its log."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Have both servers running and named in the environment before any settings load."""
+    stack = ExitStack()
+    early_config.add_cleanup(stack.close)
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        os.environ.update(stack.enter_context(running_services()))
+    else:
+        os.environ.update(own_database(worker))
+    return (yield)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> None:
+    """Leave the database as it is: it was made and migrated before the run."""
+
+
+@contextmanager
+def running_services() -> Iterator[dict[str, str]]:
+    """Run both servers and a migrated database; yield the environment that reaches them."""
+    account = service_account(create=False)
+    folder = Path(tempfile.mkdtemp(prefix="greenroom-test-"))
+    try:
+        for name in ("", "valkey", "sockets"):
+            (folder / name).mkdir(mode=0o700, exist_ok=True)
+            account.take(folder / name, mode=0o700)
+        binaries, valkey_binary = copies.server_binaries(account=account, spare=folder / "bin")
+        sockets = folder / "sockets"
+        postgres = Postgres(folder / "postgres", sockets, account, binaries)
+        valkey = Valkey(folder / "valkey", sockets, account, valkey_binary)
+        superuser_password = secrets.token_urlsafe(24)
+        postgres.initialise(superuser_password=superuser_password)
+        server = postgres.program(log=folder / "postgres.log", settings=FAST_AND_FORGETFUL)
+        broker = valkey.program(log=folder / "valkey.log", is_durable=False)
+        with _running(server), _running(broker):
+            environment = _prepare(postgres, superuser_password)
+            yield environment | {"REDIS_URL": valkey.url(), "GREENROOM_DATA": str(folder)}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def own_database(worker: str) -> dict[str, str]:
+    """Copy the migrated database for one worker of pytest-xdist; return what differs for it."""
+    name = f"{roles.DATABASE}_{worker}"
+    with psycopg.connect(os.environ[SUPERUSER_URL], autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                sql.Identifier(name), sql.Identifier(roles.DATABASE), sql.Identifier(roles.OWNER)
+            )
+        )
+    number = FIRST_WORKER_REDIS_DATABASE + int(worker.removeprefix("gw"))
+    environment = {"REDIS_URL": f"{os.environ['REDIS_URL'].partition('?')[0]}?db={number}"}
+    for variable in ("DATABASE_URL", "DATABASE_OWNER_URL"):
+        environment[variable] = os.environ[variable].replace(f"/{roles.DATABASE}?", f"/{name}?", 1)
+    return environment
+
+
+def _prepare(postgres: Postgres, superuser_password: str) -> dict[str, str]:
+    """Create roles and database, migrate as owner; return the environment for the tests."""
+    owner_password, app_password = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    superuser_url = postgres.url(role=SUPERUSER, password=superuser_password, database="postgres")
+    roles.prepare_database(
+        superuser_url=superuser_url, owner_password=owner_password, app_password=app_password
+    )
+
+    def url(role: str, password: str) -> str:
+        return postgres.url(role=role, password=password, database=roles.DATABASE)
+
+    environment = {
+        "DATABASE_URL": url(roles.APP, app_password),
+        "DATABASE_OWNER_URL": url(roles.OWNER, owner_password),
+        SUPERUSER_URL: superuser_url,
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "GREENROOM_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
+    _migrate(environment)
+    with psycopg.connect(environment["DATABASE_OWNER_URL"], autocommit=True) as connection:
+        # Django empties tables after a test that commits; the product itself never truncates.
+        connection.execute(
+            sql.SQL("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {}").format(
+                sql.Identifier(roles.APP)
+            )
+        )
+    return environment
+
+
+def _migrate(environment: dict[str, str]) -> None:
+    owner = environment | {"DATABASE_URL": environment["DATABASE_OWNER_URL"]}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        check=False,
+        cwd=ROOT,
+        env=os.environ | owner,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise ServiceFailed(f"`manage.py migrate` failed:\n{done.stdout}{done.stderr}")
+
+
+@contextmanager
+def _running(program: Program) -> Iterator[None]:
+    """Keep one server running for the length of the block."""
+    process = launch(program)
+    try:
+        _wait_until_ready(program, process)
+        yield
+    finally:
+        process.send_signal(program.stop_signal)
+        try:
+            process.wait(timeout=program.grace_seconds)
+        except subprocess.TimeoutExpired:
+            kill_group(process)
+            process.wait()
+
+
+def _wait_until_ready(program: Program, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not program.is_ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            log = program.log.read_text(encoding="utf-8", errors="replace")
+            raise ServiceFailed(f"{program.name} did not start:\n{log[-2000:]}")
+        time.sleep(0.02)
