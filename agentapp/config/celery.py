@@ -1,0 +1,13 @@
+"""The Celery app: wake-ups only, never the truth."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentapp.config.settings")
+
+app = Celery("greenroom")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["agentapp"], related_name="tasks", force=False)

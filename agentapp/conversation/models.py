@@ -1,0 +1,97 @@
+"""What was said."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from typing_extensions import override
+
+from agentapp.foundation.models import Record
+from agentapp.identity.models import Agent, Identity, Room, Workspace
+
+
+class Message(Record):
+    """One message, unique per room and platform id.
+
+    An edit, deletion or reaction that arrives before the message makes an unknown row, which the
+    message itself completes later. `edited_at` and `deleted_at` are the platform's times.
+    """
+
+    scope_path: ClassVar[str] = "room"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages")
+    external_id = models.CharField(max_length=255)
+    author = models.ForeignKey(
+        Identity, on_delete=models.CASCADE, null=True, related_name="messages"
+    )
+    is_known = models.BooleanField(default=True)
+    raw = models.BinaryField(null=True, editable=False)
+    text = models.TextField(blank=True)
+    is_shortened = models.BooleanField(default=False)
+    reply_to = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replies"
+    )
+    mentions = models.ManyToManyField(Identity, related_name="mentioned_in", blank=True)
+    sent_at = models.DateTimeField()
+    edited_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["room", "external_id"], name="message_once"),
+            models.CheckConstraint(
+                condition=models.Q(is_known=False) | models.Q(author__isnull=False),
+                name="message_known_has_author",
+            ),
+        ]
+        indexes = [models.Index(fields=["room", "-id"], name="message_room_order")]
+
+    @override
+    def __str__(self) -> str:
+        return f"message {self.pk} in {self.room_id}"
+
+
+class Reaction(Record):
+    """An emoji of one identity on one message; the latest platform time wins."""
+
+    scope_path: ClassVar[str] = "message__room"
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="reactions")
+    identity = models.ForeignKey(Identity, on_delete=models.CASCADE, related_name="reactions")
+    emoji = models.CharField(max_length=64)
+    is_present = models.BooleanField(default=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message", "identity", "emoji"], name="reaction_once"
+            ),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.emoji} on {self.message_id}"
+
+
+class FeedItem(Record):
+    """What one agent should notice, with the reason."""
+
+    scope_path: ClassVar[str] = "agent"
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="feed")
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="noticed_by")
+    reason = models.CharField(max_length=80)
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "message"], name="feed_item_once"),
+        ]
+        indexes = [models.Index(fields=["agent", "-id"], name="feed_agent")]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.agent_id} noticed {self.message_id}"

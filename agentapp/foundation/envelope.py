@@ -1,0 +1,126 @@
+"""Frozen shapes that cross between `agentapp` and the platform connectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class AuthorKind(StrEnum):
+    """Who stands behind a handle on a platform."""
+
+    HUMAN = "human"
+    BOT = "bot"
+    AGENT = "agent"
+    SCRIPTED = "scripted"
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """The writer of something, as the platform names them."""
+
+    external_id: str
+    name: str
+    kind: AuthorKind = AuthorKind.HUMAN
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A room as the platform names it. `kind` is direct, room or thread."""
+
+    external_id: str
+    name: str = ""
+    kind: str = "room"
+    parent: str = ""
+    is_public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message that a platform shows us.
+
+    Attributes:
+        account_id: The login that saw it; "" for the built-in web rooms.
+        sent_at: The platform's time; None means "now" by the database clock.
+        mentions: External ids of the handles that the message names.
+        cursor: Stored with the account in the same transaction; None leaves it alone.
+    """
+
+    workspace_id: int
+    platform: str
+    place: Place
+    external_id: str
+    author: Author
+    text: str
+    reply_to: str = ""
+    mentions: tuple[str, ...] = ()
+    sent_at: datetime | None = None
+    account_id: str = ""
+    cursor: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingEdit:
+    """A message's new text. `changed_at` orders edits; the latest wins."""
+
+    workspace_id: int
+    platform: str
+    place: Place
+    external_id: str
+    text: str
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingDelete:
+    """A message was removed by its author or by a moderator."""
+
+    workspace_id: int
+    platform: str
+    place: Place
+    external_id: str
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingReaction:
+    """A reaction was put on a message, or taken away (`present` False)."""
+
+    workspace_id: int
+    platform: str
+    place: Place
+    message_external_id: str
+    author: Author
+    emoji: str
+    present: bool = True
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One piece for a connector to put on its platform.
+
+    Attributes:
+        deadline: `time.monotonic()` of the claiming process after which no byte may leave.
+        dedupe_key: 22 characters; sending twice with the same key shows once.
+    """
+
+    outbound_id: int
+    account_id: str
+    platform: str
+    room_external_id: str
+    kind: str  # message or reaction
+    text: str
+    reply_to: str
+    emoji: str
+    dedupe_key: str
+    deadline: float
+    extra: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the platform answered to a send: its id of the new message or reaction."""
+
+    external_id: str

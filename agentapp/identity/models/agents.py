@@ -1,0 +1,127 @@
+"""The hosted actors, what they are made of, and their logins."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from typing_extensions import override
+
+from agentapp.foundation.models import Record
+from agentapp.identity.models.tenancy import User, Workspace
+
+
+class Blueprint(Record):
+    """What an agent is, over time. Ends with its last version's last agent."""
+
+    scope_path: ClassVar[str] = "workspace"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="blueprints")
+    code = models.SlugField(max_length=60)
+    name = models.CharField(max_length=80)
+    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True)
+    template = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "code"], name="blueprint_code_once"),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
+class BlueprintVersion(Record):
+    """One immutable text of a blueprint; the database refuses updates."""
+
+    scope_path: ClassVar[str] = "blueprint__workspace"
+
+    blueprint = models.ForeignKey(Blueprint, on_delete=models.CASCADE, related_name="versions")
+    n = models.PositiveIntegerField()
+    spec = models.JSONField()
+    schema_version = models.PositiveSmallIntegerField(default=1)
+    hash = models.CharField(max_length=64)
+    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["blueprint", "n"], name="blueprint_version_once"),
+            models.CheckConstraint(condition=models.Q(n__gte=1), name="blueprint_version_from_1"),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.blueprint} v{self.n}"
+
+
+class Agent(Record):
+    """The hosted actor: a pinned blueprint version with an owner."""
+
+    scope_path: ClassVar[str] = ""
+
+    class Status(models.TextChoices):
+        TRIAL = "trial"
+        LIVE = "live"
+        PAUSED = "paused"
+        ARCHIVED = "archived"
+        DELETED = "deleted"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="agents")
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="agents")
+    version = models.ForeignKey(BlueprintVersion, on_delete=models.PROTECT, related_name="agents")
+    name = models.CharField(max_length=60)
+    slug = models.SlugField(max_length=60)
+    status = models.CharField(max_length=16, choices=Status, default=Status.TRIAL)
+    autonomous_mode = models.BooleanField(default=False)
+    approval_rules = models.JSONField(default=dict, blank=True)
+    limits = models.JSONField(default=dict, blank=True)
+    timezone = models.CharField(max_length=64, default="UTC")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "slug"], name="agent_slug_once"),
+            models.UniqueConstraint(fields=["id", "workspace"], name="agent_in_workspace"),
+        ]
+        indexes = [models.Index(fields=["owner", "status"], name="agent_owner_status")]
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
+class Account(Record):
+    """One login of an agent on one platform, with its cursor and its lease."""
+
+    scope_path: ClassVar[str] = "agent"
+
+    class Health(models.TextChoices):
+        STARTING = "starting"
+        OK = "ok"
+        FAILING = "failing"
+        STOPPED = "stopped"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="accounts")
+    platform = models.CharField(max_length=20)
+    external_id = models.CharField(max_length=255)
+    secret = models.TextField(blank=True, help_text="sealed")
+    cursor = models.JSONField(default=dict, blank=True)
+    lease_holder = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    fence = models.BigIntegerField(default=0)
+    health = models.CharField(max_length=16, choices=Health, default=Health.STARTING)
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "platform", "external_id"], name="account_once"
+            ),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.platform}:{self.external_id}"

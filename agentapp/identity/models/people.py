@@ -1,0 +1,97 @@
+"""Humans in rooms and their handles."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from typing_extensions import override
+
+from agentapp.foundation.models import Record
+from agentapp.identity.models.agents import Agent
+from agentapp.identity.models.rooms import Room
+from agentapp.identity.models.tenancy import User, Workspace
+
+
+class Person(Record):
+    """A human in rooms, under whatever handles."""
+
+    scope_path: ClassVar[str] = "workspace"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="people")
+    name = models.CharField(max_length=80)
+    timezone = models.CharField(max_length=64, blank=True)
+    sharing = models.BooleanField(default=False, help_text="agents may tell each other")
+    never_remember = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["id", "workspace"], name="person_in_workspace"),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
+class Identity(Record):
+    """A handle on one platform: of a human, a bot, one of our agents, or a scripted member."""
+
+    scope_path: ClassVar[str] = "workspace"
+
+    class Kind(models.TextChoices):
+        HUMAN = "human"
+        BOT = "bot"
+        AGENT = "agent"
+        SCRIPTED = "scripted"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="identities")
+    platform = models.CharField(max_length=20)
+    external_id = models.CharField(max_length=255)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.HUMAN)
+    name = models.CharField(max_length=80)
+    person = models.ForeignKey(
+        Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="identities"
+    )
+    agent = models.ForeignKey(
+        Agent, on_delete=models.CASCADE, null=True, blank=True, related_name="identities"
+    )
+    user = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="identities"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "platform", "external_id"], name="identity_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="agent", agent__isnull=False)
+                | (~models.Q(kind="agent") & models.Q(agent__isnull=True)),
+                name="identity_agent_iff_kind",
+            ),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
+class Participant(Record):
+    """A handle that is in a room (agents' presence is Membership)."""
+
+    scope_path: ClassVar[str] = "room"
+
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="participants")
+    identity = models.ForeignKey(Identity, on_delete=models.CASCADE, related_name="rooms")
+    left_at = models.DateTimeField(null=True, blank=True)
+    read_through = models.BigIntegerField(default=0, help_text="last message id seen")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["room", "identity"], name="participant_once"),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.identity_id} in {self.room_id}"

@@ -1,0 +1,55 @@
+"""Which agent is in which room, from when to when."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from typing_extensions import override
+
+from agentapp.foundation.models import Record
+from agentapp.identity.models import Account, Agent, Room, Workspace
+
+
+class Membership(Record):
+    """An agent's presence in a room. It may read what was said inside this interval only."""
+
+    scope_path: ClassVar[str] = "agent"
+
+    class State(models.TextChoices):
+        INVITED = "invited"
+        QUARANTINED = "quarantined"
+        ACTIVE = "active"
+        MUTED = "muted"
+        INACTIVE = "inactive", "suspended"
+        LEFT = "left"
+        REMOVED = "removed"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="memberships")
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
+    state = models.CharField(max_length=12, choices=State, default=State.ACTIVE)
+    prior_state = models.CharField(max_length=12, blank=True, help_text="before a suspension")
+    joined_at = models.DateTimeField()
+    joined_after = models.BigIntegerField(default=0, help_text="last message id before it came")
+    left_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "room"],
+                condition=models.Q(left_at__isnull=True),
+                name="membership_one_present",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["left", "removed"], left_at__isnull=False)
+                | (~models.Q(state__in=["left", "removed"]) & models.Q(left_at__isnull=True)),
+                name="membership_left_has_time",
+            ),
+        ]
+        indexes = [models.Index(fields=["room", "state"], name="membership_room")]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.agent_id} in {self.room_id}: {self.state}"

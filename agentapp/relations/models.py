@@ -1,0 +1,38 @@
+"""What is between an agent and a person."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from typing_extensions import override
+
+from agentapp.foundation.models import Record
+from agentapp.identity.models import Agent, Person, Workspace
+
+
+class Relationship(Record):
+    """Trust and contact of one agent with one person; made at their first exchange."""
+
+    scope_path: ClassVar[str] = "agent"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="relationships")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="relationships")
+    trust = models.FloatField(default=0)
+    gained_today = models.FloatField(default=0)
+    gained_on = models.DateField(null=True, blank=True)
+    exchanges = models.PositiveIntegerField(default=0)
+    last_contact_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "person"], name="relationship_once"),
+            models.CheckConstraint(
+                condition=models.Q(trust__gte=-100, trust__lte=100), name="relationship_trust_range"
+            ),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.agent_id} and {self.person_id}: {self.trust:.0f}"

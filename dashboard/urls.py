@@ -1,0 +1,7 @@
+"""Where everything on the web side hangs."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []
