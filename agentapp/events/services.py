@@ -1,0 +1,49 @@
+"""Writing the trail."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+from agentapp.events.models import Event
+from agentapp.foundation import live
+from agentapp.foundation.errors import AgentError
+
+
+class OutsideTransaction(AgentError):
+    """An event was about to be written apart from the change it tells of."""
+
+
+def record(
+    *,
+    type: str,  # noqa: A002  (the column's name)
+    subject_kind: str,
+    subject_id: object,
+    workspace_id: int | None = None,
+    agent_id: int | None = None,
+    room_id: int | None = None,
+    actor_id: int | None = None,
+    actor_kind: str = "",
+    payload: dict[str, object] | None = None,
+) -> Event:
+    """Write an event beside the change it tells of, and hint at it after commit.
+
+    `actor_id` is the acting user's id; `actor_kind` defaults to user or system accordingly.
+
+    Raises:
+        OutsideTransaction: No transaction is open. Nothing is written.
+    """
+    if not connection.in_atomic_block:
+        raise OutsideTransaction
+    event = Event.objects.create(
+        type=type,
+        subject_kind=subject_kind,
+        subject_id=str(subject_id),
+        workspace_id=workspace_id,
+        agent_id=agent_id,
+        room_id=room_id,
+        actor_kind=actor_kind or ("user" if actor_id else "system"),
+        actor_id=str(actor_id or ""),
+        payload=payload or {},
+    )
+    live.publish_on_commit("events", event.pk)
+    return event
