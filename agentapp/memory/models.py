@@ -81,12 +81,12 @@ class Memory(Record):
         ]
         indexes = [
             models.Index(
-                fields=["agent"],
+                fields=["agent", "person"],
                 include=[
                     "id",
                     "embedding",
+                    "embedding_model",
                     "workspace",
-                    "person",
                     "room",
                     "audience",
                     "expires_at",
@@ -95,6 +95,16 @@ class Memory(Record):
                 name="memory_cover",
             ),
             models.Index(fields=["agent", "person", "-id"], name="memory_person"),
+            models.Index(
+                fields=["source_message_id"],
+                condition=models.Q(withdrawn_at__isnull=True),
+                name="memory_source",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(embedding__isnull=True, withdrawn_at__isnull=True),
+                name="memory_pending",
+            ),
         ]
 
     @override

@@ -965,11 +965,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='memory',
-            index=models.Index(fields=['agent'], include=('id', 'embedding', 'workspace', 'person', 'room', 'audience', 'expires_at', 'withdrawn_at'), name='memory_cover'),
+            index=models.Index(fields=['agent', 'person'], include=('id', 'embedding', 'embedding_model', 'workspace', 'room', 'audience', 'expires_at', 'withdrawn_at'), name='memory_cover'),
         ),
         migrations.AddIndex(
             model_name='memory',
             index=models.Index(fields=['agent', 'person', '-id'], name='memory_person'),
+        ),
+        migrations.AddIndex(
+            model_name='memory',
+            index=models.Index(condition=models.Q(('withdrawn_at__isnull', True)), fields=['source_message_id'], name='memory_source'),
+        ),
+        migrations.AddIndex(
+            model_name='memory',
+            index=models.Index(condition=models.Q(('embedding__isnull', True), ('withdrawn_at__isnull', True)), fields=['id'], name='memory_pending'),
         ),
         migrations.AddConstraint(
             model_name='memory',
