@@ -1,0 +1,143 @@
+"""Decides what is worth keeping, for how long, who may hear it again, and what comes first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+from agentapp.memory import phrases
+
+MAX_TEXT = 16_000  # characters looked at; a longer paste is not somebody telling about themselves
+MAX_SENTENCE = 300  # characters
+MIN_WORDS = 3
+MAX_SENTENCES = 5  # per message: more is a story, and its summary is made elsewhere
+
+MID_LIFETIME = timedelta(days=90)
+
+SIMILARITY_SHARE = 0.5
+DECAY_SHARE = 0.3
+SOURCE_SHARE = 0.2
+DECAY_PER_DAY = {"episode": 0.98, "summary": 0.98, "lesson": 0.99}
+SOURCE_WEIGHT = {"episode": 1.0, "summary": 0.9, "lesson": 0.8}
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How much a sentence matters (0 to 1), and when it is forgotten (None: not by time)."""
+
+    importance: float
+    tier: str
+    lifetime: timedelta | None
+
+
+def memorable_sentences(text: str) -> list[str]:
+    """Pick what a message says about its author, in English or German.
+
+    Questions, commands, links, quotes of others, credentials, and claims of rights or orders to
+    the agent are left out.
+
+    Returns:
+        At most `MAX_SENTENCES` sentences as written, in order, none twice.
+    """
+    found: dict[str, str] = {}
+    for sentence in _sentences(phrases.FOREIGN.sub(" ", text[:MAX_TEXT])):
+        statement = _statement(sentence)
+        if statement and _is_memorable(statement):
+            found.setdefault(statement.casefold(), statement)
+    return list(found.values())[:MAX_SENTENCES]
+
+
+def weigh(sentence: str) -> Weight:
+    """Judge a memorable sentence: asked-for and names last, what has a date ends with it."""
+    if phrases.ASKED_TO_KEEP.search(sentence):
+        return Weight(importance=0.9, tier="long", lifetime=None)
+    if phrases.NAMES.search(sentence):
+        return Weight(importance=0.8, tier="long", lifetime=None)
+    if phrases.DATES.search(sentence):
+        return Weight(importance=0.7, tier="mid", lifetime=MID_LIFETIME)
+    return Weight(importance=0.5, tier="long", lifetime=None)
+
+
+def audience_in(*, kind: str, visibility: str, parent_visibility: str | None = None) -> str:
+    """Say who may hear again what a person said in a room of this kind.
+
+    Args:
+        kind: The room's kind.
+        visibility: The room's own visibility.
+        parent_visibility: For a thread that of its room: a thread is never more open.
+    """
+    if kind == "direct":
+        return "direct"
+    if kind == "thread" and parent_visibility != "public":
+        return "room"
+    return "public" if visibility == "public" else "room"
+
+
+def relevance(*, similarity: float, age: timedelta, kind: str) -> float:
+    """Combine nearness, freshness and source into one number in [0, 1].
+
+    Args:
+        similarity: Cosine in [-1, 1]; below 0 counts as 0.
+        age: Since it was said; a negative one counts as none.
+        kind: A kind of memory.
+    """
+    days = max(age / timedelta(days=1), 0.0)
+    return (
+        SIMILARITY_SHARE * min(max(similarity, 0.0), 1.0)
+        + DECAY_SHARE * DECAY_PER_DAY[kind] ** days
+        + SOURCE_SHARE * SOURCE_WEIGHT[kind]
+    )
+
+
+class Candidate(Protocol):
+    """What ranking needs to know of a memory."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def text_hash(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+
+
+C = TypeVar("C", bound=Candidate)
+
+
+def best(candidates: Iterable[C], *, limit: int) -> list[C]:
+    """Return the highest scores first, newer first among equals, the same words once."""
+    ordered = sorted(candidates, key=lambda each: (-each.score, -each.id))
+    once: dict[str, C] = {}
+    for each in ordered:
+        once.setdefault(each.text_hash, each)
+    return list(once.values())[:limit]
+
+
+def _sentences(text: str) -> list[str]:
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith(">"))
+    parts = (part for line in lines for part in phrases.SENTENCE_END.split(line))
+    return [" ".join(part.split()) for part in parts]
+
+
+def _statement(sentence: str) -> str:
+    """Return the sentence without its greeting and without a question hung on to it."""
+    said = phrases.GREETING.sub("", sentence).strip(" ,;-–—")
+    if said.endswith("?"):
+        told = phrases.TRAILING_QUESTION.match(said)
+        said = told.group("told").strip(" ,;-–—") if told else ""
+    return said
+
+
+def _is_memorable(said: str) -> bool:
+    if len(said) > MAX_SENTENCE or len(said.split()) < MIN_WORDS:
+        return False
+    if phrases.UNWANTED.search(said):
+        return False
+    own_words = re.sub(r"[\"“„«][^\"”“»]*[\"”“»]", " ", said)
+    if phrases.ASKED_TO_KEEP.search(own_words):
+        return True
+    if phrases.OPENS_QUESTION_OR_COMMAND.match(own_words):
+        return False
+    return bool(phrases.ABOUT_AUTHOR.search(own_words))
