@@ -1,6 +1,7 @@
 """The wordings by which people tell about themselves, in English and German.
 
-Every pattern is linear: no repeated group may match the same text in two ways.
+They expect the straight apostrophe. Every pattern is linear: no repeated group may match the same
+text in two ways.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 FOREIGN: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 """Code is not something a person says about themselves."""
+
+QUOTED: Final = re.compile(r"[\"“„«][^\"”“»]*[\"”“»]")
 
 # A full stop after an abbreviation or a day's number ("am 3. Mai") ends no sentence.
 SENTENCE_END: Final = re.compile(
@@ -45,7 +48,7 @@ OPENS_QUESTION_OR_COMMAND: Final = re.compile(
     rf"^(?:[/!]|(?:{_ASKS}|{_COMMANDS})\b)", re.IGNORECASE
 )
 TRAILING_QUESTION: Final = re.compile(
-    rf"^(?P<told>.{{1,300}}?)\s*[,;–—-]\s*(?:(?:and|but|so|und|aber)\s+)?(?:{_ASKS})\b.*\?$",
+    rf"^(?P<told>.{{1,300}}?)\s*[,;\u2013\u2014-]\s*(?:(?:and|but|so|und|aber)\s+)?(?:{_ASKS})\b.*\?$",
     re.IGNORECASE,
 )
 
@@ -59,7 +62,7 @@ ASKED_TO_KEEP: Final = _any(
 )
 
 NAMES: Final = _any(
-    r"\bmy (?:\w+ )?name(?:'s|’s)? ",
+    r"\bmy (?:\w+ )?name(?:'s)? ",
     r"\b(?:call|nenn|nennt) (?:me|mich)\b",
     r"\b(?:is|are) (?:called|named)\b",
     r"\bmein(?:e|er|em|en)? (?:\w+ )?name ",
@@ -84,8 +87,8 @@ DATES: Final = _any(
     r"\b\d{1,2}[./]\d{1,2}\b|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}(?::\d{2})? ?(?:am|pm|uhr)\b",
 )
 
-_AM = r"(?:'m|’m| am| was)"
-_HAVE = r"(?:'ve|’ve| have| had|'ll have|’ll have)"
+_AM = r"(?:'m| am| was)"
+_HAVE = r"(?:'ve| have| had|'ll have)"
 _PASSING = (
     r"(?:sorry|fine|ok|okay|good|sure|back|here|afraid|done|ready|glad|happy to|not sure|just "
     r"(?:asking|kidding|wondering|saying|curious)|wondering|curious|asking|thinking|talking|"
@@ -96,8 +99,9 @@ _DOES = (
     r"drive|drink|eat|cook|collect|teach|learn|grew up|was born|moved|got|bought|sold|lost|"
     r"started|stopped|quit|married|graduated|come from|came from|used to|always|usually|never|"
     r"sometimes|often|can'?t|cannot|suffer|want to|need to|plan|hope to|dream|miss|broke|passed|"
-    r"failed|adopted|failed|will|'ll|’ll|would love|fear|believe in|support|follow|read|wear|run"
+    r"failed|adopted|would love|fear|believe in|support|follow|read|wear|run"
 )
+_WILL = r"be|have|become|move|start|travel|fly|visit|marry|get married|study|work|live|turn"
 _DENIED = (
     r"(?:like|eat|drink|have|own|drive|speak|work|live|want|smoke|play|enjoy|sleep|believe in)"
 )
@@ -116,13 +120,14 @@ _IS = (
     r"died|broke|needs?|wants?|called|named|turns?|turned|moved|studies|passed|begins?|ends?"
 )
 ABOUT_AUTHOR: Final = _any(
-    rf"\b(?:my|our) (?:[\w'’-]+ ){{1,5}}(?:{_IS})\b",
-    r"\b(?:my|our) [\w’' -]{2,40}(?:'s|’s) ",
-    r"\b(?:is|are|was|were|'s|’s) (?:my|our) \w",
+    rf"\b(?:my|our) (?:[\w'-]+ ){{1,5}}(?:{_IS})\b",
+    r"\b(?:my|our) [\w' -]{2,40}'s ",
+    r"\b(?:is|are|was|were|'s) (?:my|our) \w",
     rf"\bI{_AM} (?!{_PASSING})\w",
     rf"\bI{_HAVE} (?!a question|an idea|no idea|to go|to ask|seen|read)\w",
-    rf"\bI(?: really| also| still| just| only|'d|’d)? ?(?:{_DOES})\b",
-    rf"\bI (?:do not|don'?t|don’t|did not|didn'?t) (?:really )?{_DENIED}\b",
+    rf"\bI(?: really| also| still| just| only)? (?:{_DOES})\b",
+    rf"\bI(?:'ll| will|'m going to| am going to) (?:{_WILL})\b|\bI'd love \w",
+    rf"\bI (?:do not|don'?t|did not|didn'?t) (?:really )?{_DENIED}\b",
     r"\bwe (?:are|have|had|live|lived|moved|got|bought|married|adopted|own|expect) ",
     r"\bcall me \w",
     rf"\b(?:mein|meine|meiner|meinem|meinen|unser|unsere) (?:[\w-]+ ){{1,5}}(?:{_IST})\b",
@@ -140,7 +145,7 @@ UNWANTED: Final = _any(
     r"\b(?:password|passwort|passphrase|passcode|pin|cvv|iban|api[ -]?key|secret key|private key|"
     r"access token|seed phrase|credit card|kreditkarte|kennwort|zugangsdaten|social security)\b",
     r"\bsk-[\w-]{12,}|\b\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{1,7}\b",
-    r"\b(?:i am|i'm|i’m|ich bin|me as|mich als) (?:your|the|dein|deine|der|die|an?|ein|eine)? ?"
+    r"\b(?:i am|i'm|ich bin|me as|mich als) (?:your|the|dein|deine|der|die|an?|ein|eine)? ?"
     r"(?:owner|admin|administrator|administratorin|moderator|moderatorin|operator|creator|"
     r"developer of you|besitzer|besitzerin|eigentümer|eigentümerin|betreiber|betreiberin)\b",
     r"\b(?:allowed|authori[sz]ed|permitted|entitled) to\b|\b(?:permission|erlaubnis|berechtigt)\b",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol, TypeVar
+from datetime import datetime, timedelta
 
 from agentapp.memory import phrases
 
 MAX_TEXT = 16_000  # characters looked at; a longer paste is not somebody telling about themselves
 MAX_SENTENCE = 300  # characters
 MIN_WORDS = 3
+TRIMMED = " ,;-\u2013\u2014"
 MAX_SENTENCES = 5  # per message: more is a story, and its summary is made elsewhere
 
 MID_LIFETIME = timedelta(days=90)
@@ -31,6 +31,22 @@ class Weight:
     importance: float
     tier: str
     lifetime: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """One memory as the engine gets it; `score` in [0, 1] orders, `similarity` is a cosine."""
+
+    id: int
+    text: str
+    text_hash: str
+    kind: str
+    audience: str
+    person_id: int | None
+    source_message_id: int | None
+    created_at: datetime
+    similarity: float
+    score: float
 
 
 def memorable_sentences(text: str) -> list[str]:
@@ -52,11 +68,12 @@ def memorable_sentences(text: str) -> list[str]:
 
 def weigh(sentence: str) -> Weight:
     """Judge a memorable sentence: asked-for and names last, what has a date ends with it."""
-    if phrases.ASKED_TO_KEEP.search(sentence):
+    plain = sentence.replace("\u2019", "'")
+    if phrases.ASKED_TO_KEEP.search(plain):
         return Weight(importance=0.9, tier="long", lifetime=None)
-    if phrases.NAMES.search(sentence):
+    if phrases.NAMES.search(plain):
         return Weight(importance=0.8, tier="long", lifetime=None)
-    if phrases.DATES.search(sentence):
+    if phrases.DATES.search(plain):
         return Weight(importance=0.7, tier="mid", lifetime=MID_LIFETIME)
     return Weight(importance=0.5, tier="long", lifetime=None)
 
@@ -84,32 +101,17 @@ def relevance(*, similarity: float, age: timedelta, kind: str) -> float:
         age: Since it was said; a negative one counts as none.
         kind: A kind of memory.
     """
-    days = max(age / timedelta(days=1), 0.0)
+    nearness = min(max(similarity, 0.0), 1.0)
+    freshness = math.pow(DECAY_PER_DAY[kind], max(age / timedelta(days=1), 0.0))
     return (
-        SIMILARITY_SHARE * min(max(similarity, 0.0), 1.0)
-        + DECAY_SHARE * DECAY_PER_DAY[kind] ** days
-        + SOURCE_SHARE * SOURCE_WEIGHT[kind]
+        SIMILARITY_SHARE * nearness + DECAY_SHARE * freshness + SOURCE_SHARE * SOURCE_WEIGHT[kind]
     )
 
 
-class Candidate(Protocol):
-    """What ranking needs to know of a memory."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def text_hash(self) -> str: ...
-    @property
-    def score(self) -> float: ...
-
-
-C = TypeVar("C", bound=Candidate)
-
-
-def best(candidates: Iterable[C], *, limit: int) -> list[C]:
+def best(candidates: Iterable[Recalled], *, limit: int) -> list[Recalled]:
     """Return the highest scores first, newer first among equals, the same words once."""
     ordered = sorted(candidates, key=lambda each: (-each.score, -each.id))
-    once: dict[str, C] = {}
+    once: dict[str, Recalled] = {}
     for each in ordered:
         once.setdefault(each.text_hash, each)
     return list(once.values())[:limit]
@@ -123,19 +125,20 @@ def _sentences(text: str) -> list[str]:
 
 def _statement(sentence: str) -> str:
     """Return the sentence without its greeting and without a question hung on to it."""
-    said = phrases.GREETING.sub("", sentence).strip(" ,;-–—")
+    said = phrases.GREETING.sub("", sentence).strip(TRIMMED)
     if said.endswith("?"):
         told = phrases.TRAILING_QUESTION.match(said)
-        said = told.group("told").strip(" ,;-–—") if told else ""
+        said = told.group("told").strip(TRIMMED) if told else ""
     return said
 
 
 def _is_memorable(said: str) -> bool:
     if len(said) > MAX_SENTENCE or len(said.split()) < MIN_WORDS:
         return False
-    if phrases.UNWANTED.search(said):
+    plain = said.replace("\u2019", "'")
+    if phrases.UNWANTED.search(plain):
         return False
-    own_words = re.sub(r"[\"“„«][^\"”“»]*[\"”“»]", " ", said)
+    own_words = phrases.QUOTED.sub(" ", plain)
     if phrases.ASKED_TO_KEEP.search(own_words):
         return True
     if phrases.OPENS_QUESTION_OR_COMMAND.match(own_words):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from django.conf import settings
 
+from agentapp.foundation.database import refuse_open_transaction
 from agentapp.memory.embeddings import weights
 from agentapp.memory.embeddings.architecture import MAX_TOKENS
 from agentapp.memory.embeddings.forward import NumpyEncoder
@@ -73,8 +75,7 @@ class OnnxEncoder:
     """The network in onnxruntime on one thread: more threads gain nothing at this size."""
 
     def __init__(self, source: Path, cache: Path) -> None:
-        import onnxruntime
-
+        onnxruntime = importlib.import_module("onnxruntime")
         path = onnx_file(source, cache)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -100,8 +101,12 @@ def embed(texts: Sequence[str]) -> list[Vector]:
 
     Raises:
         EmbeddingUnavailable: The model is missing, is not the pinned one or cannot be stored.
+        OpenTransaction: A transaction is open.
     """
-    return loaded_runtime().embed(texts) if texts else []
+    if not texts:
+        return []
+    refuse_open_transaction()
+    return loaded_runtime().embed(texts)
 
 
 def prepare_model() -> None:

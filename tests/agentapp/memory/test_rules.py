@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,7 +15,7 @@ ABOUT_THE_AUTHOR = [
     "Ana is my sister.",
     "I am a nurse.",
     "I'm allergic to nuts!",
-    "I’m from Porto.",
+    "I\u2019m from Porto.",
     "I have two cats.",
     "I've got a new job.",
     "I live in Berlin.",
@@ -27,6 +26,8 @@ ABOUT_THE_AUTHOR = [
     "I can't swim.",
     "We moved to Lisbon.",
     "Call me Sammy.",
+    "I'll move to Oslo in June.",
+    "I will be a father soon.",
     "Remember that the meeting room is blue.",
     "Please remember: tea, not coffee.",
     "Don't forget my birthday is 4 June.",
@@ -61,6 +62,8 @@ NOT_ABOUT_THE_AUTHOR = [
     "I am fine.",
     "I'm not sure what happened.",
     "I have a question.",
+    "I'll see you later.",
+    "Ilove is a strange word.",
     "> My sister is called Ana.",
     "```\nI live = in(Berlin)\n```",
     'She said "I am a doctor" yesterday.',
@@ -222,16 +225,24 @@ def test_relevance_stays_in_the_unit_range(similarity: float, days: int, kind: s
     assert 0 <= found <= 1
 
 
-@dataclass(frozen=True)
-class Scored:
-    id: int
-    text_hash: str
-    score: float
+def recalled(number: int, text_hash: str, score: float) -> rules.Recalled:
+    return rules.Recalled(
+        id=number,
+        text="",
+        text_hash=text_hash,
+        kind="episode",
+        audience="direct",
+        person_id=1,
+        source_message_id=None,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        similarity=score,
+        score=score,
+    )
 
 
 def test_best_comes_first_newer_breaks_ties_and_words_come_once() -> None:
-    old, new = Scored(1, "a", 0.5), Scored(2, "b", 0.5)
-    top, repeated = Scored(3, "c", 0.9), Scored(4, "c", 0.4)
+    old, new = recalled(1, "a", 0.5), recalled(2, "b", 0.5)
+    top, repeated = recalled(3, "c", 0.9), recalled(4, "c", 0.4)
 
     assert rules.best([old, repeated, new, top], limit=3) == [top, new, old]
     assert rules.best([old, repeated, new, top], limit=1) == [top]

@@ -1,0 +1,189 @@
+"""Writes of memories."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+
+from django.db import connection, transaction
+
+from agentapp.conversation.models import Message
+from agentapp.events import services as events
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.database import released_connection
+from agentapp.memory import queries, rules
+from agentapp.memory.embeddings import (
+    EMBEDDING_DIMENSIONS,
+    EMBEDDING_MODEL,
+    EmbeddingUnavailable,
+    Vector,
+    embed,
+)
+from agentapp.memory.models import Memory
+from agentapp.turns.models import Turn
+
+logger = logging.getLogger(__name__)
+
+# Uses are a statistic: a row that another recall is counting is passed over, not waited for.
+MARK_USED = """
+UPDATE agentapp_memory SET uses = uses + 1, last_used_at = greenroom_now()
+WHERE id IN (
+    SELECT id FROM agentapp_memory WHERE id = ANY(%(ids)s) FOR NO KEY UPDATE SKIP LOCKED)
+"""
+
+
+def remember(*, message_id: int, turn_id: int) -> list[int]:
+    """Keep what a message says about its author, if that author addressed the agent.
+
+    Reads: Turn, Message. Calls: the local embedding model, outside any transaction.
+    Writes: Memory, Event; without a vector when the model is not to be had.
+    Repeating it changes nothing; after an edit it takes in the new text.
+
+    Args:
+        message_id: The message; of its author only, never of people it speaks to.
+        turn_id: The turn that decided on it: it must have been addressed by that author.
+
+    Returns:
+        The ids of all memories of this message that hold now; none when nothing may be kept.
+    """
+    turn = queries.get_turn_answering(turn_id=turn_id, message_id=message_id)
+    message = queries.get_memorable_message(message_id=message_id) if turn else None
+    if turn is None or message is None:
+        return []
+    sentences = rules.memorable_sentences(message.text)
+    if not sentences:
+        return []
+    vectors = _vectors(sentences)
+    return _store(turn=turn, seen=message, sentences=sentences, vectors=vectors)
+
+
+@transaction.atomic
+def withdraw_from_message(*, message_id: int) -> int:
+    """Make what was remembered of a message unhearable, because it was edited or deleted.
+
+    Call it in the transaction that edits or deletes. Writes: Memory, Event.
+
+    Returns:
+        How many memories were withdrawn now; a second call finds none.
+    """
+    rows = Memory.objects.filter(source_message_id=message_id, withdrawn_at__isnull=True)
+    first = rows.order_by("id").first()
+    if first is None:
+        return 0
+    count = rows.update(withdrawn_at=GreenroomNow())
+    events.record(
+        type="memory.withdrawn",
+        subject_kind="message",
+        subject_id=message_id,
+        workspace_id=first.workspace_id,
+        room_id=first.room_id,
+        payload={"count": count},
+    )
+    return count
+
+
+def mark_used(*, memory_ids: Sequence[int]) -> None:
+    """Count that these memories were put before a model; one statement."""
+    if memory_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(MARK_USED, {"ids": list(memory_ids)})
+
+
+def set_vector(*, memory_id: int, text: str, vector: Vector) -> bool:
+    """Give a memory its vector unless it has one or its text changed meanwhile."""
+    taken = Memory.objects.filter(
+        id=memory_id, text_hash=text_hash(text), embedding__isnull=True
+    ).update(
+        embedding=vector,
+        embedding_model=EMBEDDING_MODEL,
+        embedding_dimensions=EMBEDDING_DIMENSIONS,
+    )
+    return taken == 1
+
+
+def text_hash(text: str) -> str:
+    """Return the same 64 characters for the same words, in whatever case."""
+    return hashlib.sha256(text.casefold().encode()).hexdigest()
+
+
+def _vectors(sentences: Sequence[str]) -> Sequence[Vector | None]:
+    try:
+        with released_connection():
+            return embed(sentences)
+    except EmbeddingUnavailable as error:
+        logger.warning("memories are stored without vectors for now: %s", error)
+        return [None] * len(sentences)
+
+
+@transaction.atomic
+def _store(
+    *, turn: Turn, seen: Message, sentences: Sequence[str], vectors: Sequence[Vector | None]
+) -> list[int]:
+    if not _still_holds(seen):
+        return []
+    kept = dict(
+        Memory.objects.filter(agent_id=turn.agent_id, source_message_id=seen.pk).values_list(
+            "text_hash", "withdrawn_at"
+        )
+    )
+    made = [
+        _memory(turn=turn, message=seen, sentence=sentence, vector=vector)
+        for sentence, vector in zip(sentences, vectors, strict=True)
+        if text_hash(sentence) not in kept
+    ]
+    Memory.objects.bulk_create(made)
+    held = Memory.objects.filter(
+        agent_id=turn.agent_id,
+        source_message_id=seen.pk,
+        text_hash__in=[text_hash(sentence) for sentence in sentences],
+    ).order_by("id")
+    revived = held.filter(withdrawn_at__isnull=False).update(withdrawn_at=None)
+    ids = list(held.values_list("id", flat=True))
+    if made or revived:
+        events.record(
+            type="memory.remembered",
+            subject_kind="message",
+            subject_id=seen.pk,
+            workspace_id=turn.workspace_id,
+            agent_id=turn.agent_id,
+            room_id=seen.room_id,
+            payload={"memories": ids, "turn": turn.pk},
+        )
+    return ids
+
+
+def _still_holds(seen: Message) -> bool:
+    """Lock message and author: a deletion or a "never remember me" now comes before or after."""
+    return (
+        Message.objects.select_for_update(no_key=True, of=("self", "author__person"))
+        .select_related("author__person")
+        .filter(queries.memorable_messages(), id=seen.pk, text=seen.text, author=seen.author_id)
+        .exists()
+    )
+
+
+def _memory(*, turn: Turn, message: Message, sentence: str, vector: Vector | None) -> Memory:
+    weight = rules.weigh(sentence)
+    room = message.room
+    return Memory(
+        workspace_id=turn.workspace_id,
+        agent_id=turn.agent_id,
+        person_id=turn.person_id,
+        room=room,
+        tier=weight.tier,
+        audience=rules.audience_in(
+            kind=room.kind,
+            visibility=room.visibility,
+            parent_visibility=room.parent.visibility if room.parent else None,
+        ),
+        text=sentence,
+        text_hash=text_hash(sentence),
+        embedding=vector,
+        embedding_model=EMBEDDING_MODEL if vector else "",
+        embedding_dimensions=EMBEDDING_DIMENSIONS if vector else None,
+        importance=weight.importance,
+        source_message_id=message.pk,
+        source_turn_id=turn.pk,
+        expires_at=GreenroomNow() + weight.lifetime if weight.lifetime else None,
+    )
