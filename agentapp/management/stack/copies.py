@@ -35,15 +35,15 @@ def server_binaries(*, account: ServiceAccount, spare: Path) -> tuple[Path, Path
         return binaries, server
     package = binaries.parents[1]
     install = spare / package.name / binaries.parent.name
-    _copy_tree(binaries.parent, install)
-    _copy_tree(package.with_name(package.name + ".libs"), spare / (package.name + ".libs"))
+    copy_tree(binaries.parent, install)
+    copy_tree(package.with_name(package.name + ".libs"), spare / (package.name + ".libs"))
     shutil.copyfile(server, spare / server.name)
     (spare / server.name).chmod(0o755)
     return install / "bin", spare / server.name
 
 
-def _copy_tree(source: Path, target: Path) -> None:
-    """Copy a folder so that everybody who reaches it can read it, whatever the umask was."""
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder so that everybody who reaches it can read it, whatever its modes were."""
     shutil.copytree(source, target, symlinks=True, copy_function=_copy_readable)
     target.chmod(0o755)
     for folder, names, _ in os.walk(target):
@@ -54,8 +54,9 @@ def _copy_tree(source: Path, target: Path) -> None:
 
 
 def _copy_readable(source: str, target: str, *, follow_symlinks: bool = True) -> str:
-    shutil.copyfile(source, target, follow_symlinks=follow_symlinks)
-    if follow_symlinks or not os.path.islink(source):
-        is_program = os.stat(source).st_mode & 0o100
-        os.chmod(target, 0o755 if is_program else 0o644)
+    # Times are kept: compiled files are checked against them.
+    shutil.copy2(source, target, follow_symlinks=follow_symlinks)
+    if follow_symlinks or not Path(source).is_symlink():
+        is_program = Path(source).stat().st_mode & 0o100
+        Path(target).chmod(0o755 if is_program else 0o644)
     return target

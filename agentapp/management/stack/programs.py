@@ -20,7 +20,8 @@ LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXE
 _PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
-def _always() -> bool:
+def always() -> bool:
+    """Answer for a program that is ready once it runs."""
     return True
 
 
@@ -42,7 +43,7 @@ class Program:
     grace_seconds: float = 2.5
     death_signal: signal.Signals = signal.SIGKILL
     inherited_files: tuple[int, ...] = ()
-    is_ready: Callable[[], bool] = _always
+    is_ready: Callable[[], bool] = always
 
 
 def launch(program: Program, *, output: int | None = None) -> subprocess.Popen[bytes]:

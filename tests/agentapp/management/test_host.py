@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from agentapp.management.stack.accounts import service_account
+from tests.agentapp.management.hosts import (
+    Run,
+    command,
+    free_port,
+    is_running,
+    started,
+    wait_for,
+)
+
+OWN = {"uvicorn", "worker", "beat", "runbots"}
+ALL = OWN | {"postgres", "valkey-server"}
+
+
+def stack_values(data: Path) -> dict[str, str]:
+    lines = (data / "stack.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def app_answers(data: Path) -> bool:
+    try:
+        with psycopg.connect(stack_values(data)["DATABASE_URL"], connect_timeout=2) as connection:
+            return connection.execute("SELECT current_user").fetchone() == ("greenroom_app",)
+    except psycopg.OperationalError:
+        return False
+
+
+def owner_url(data: Path) -> str:
+    seen = json.loads((data / "seen-migrate.json").read_text())
+    return str(seen["environment"]["DATABASE_URL"])
+
+
+def has_all(run: Run) -> bool:
+    return set(run.child_ids()) == ALL
+
+
+def test_host_starts_everything_and_ends_with_the_link(clone: Path, data: Path) -> None:
+    port = free_port()
+    with started(clone, data, port=port) as run:
+        link = run.wait_until_ready()
+        assert link == f"http://localhost:{port}/login/fresh"
+        assert has_all(run)
+        assert app_answers(data)
+        assert run.text().count("Greenroom is ready") == 1
+        assert "Traceback" not in run.text()
+
+
+def test_ctrl_c_stops_everything_within_five_seconds(clone: Path, data: Path) -> None:
+    with started(clone, data, port=free_port()) as run:
+        run.wait_until_ready()
+        below = run.descendants()
+        began = time.monotonic()
+        assert run.stop(signal.SIGINT) == 0
+        assert time.monotonic() - began < 5
+        assert not [child for child in below if is_running(child)]
+    log = (data / "logs" / "postgres.log").read_text()
+    assert "received fast shutdown request" in log
+    assert log.rstrip().endswith("database system is shut down")
+
+
+def test_stopping_during_the_start_leaves_nothing_behind(clone: Path, data: Path) -> None:
+    with started(clone, data, port=free_port()) as run:
+        assert wait_for(lambda: "Starting Postgres" in run.text())
+        assert wait_for(lambda: bool(run.descendants()))
+        below = run.descendants()
+        assert run.stop(signal.SIGTERM) == 0
+        assert not [child for child in below if is_running(child)]
+
+
+def test_killing_the_supervisor_leaves_no_server_and_loses_no_data(clone: Path, data: Path) -> None:
+    port = free_port()
+    with started(clone, data, port=port) as run:
+        run.wait_until_ready()
+        with psycopg.connect(owner_url(data)) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        below = run.descendants()
+        run.process.kill()
+        run.process.wait()
+        assert wait_for(lambda: not [child for child in below if is_running(child)], seconds=10)
+    with started(clone, data, port=port) as run:
+        run.wait_until_ready(seconds=15)
+        with psycopg.connect(owner_url(data)) as connection:
+            assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_start_right_after_a_kill_waits_for_the_old_servers(clone: Path, data: Path) -> None:
+    with started(clone, data, port=free_port()) as run:
+        run.wait_until_ready()
+        run.process.kill()
+        run.process.wait()
+        with started(clone, data, port=free_port()) as second:
+            second.wait_until_ready()
+            assert has_all(second)
+            assert app_answers(data)
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "postgres", "valkey-server"])
+def test_a_killed_child_is_started_again(name: str, clone: Path, data: Path) -> None:
+    with started(clone, data, port=free_port()) as run:
+        run.wait_until_ready()
+        before = run.child_ids()[name]
+        os.kill(before, signal.SIGKILL)
+        assert wait_for(lambda: has_all(run) and run.child_ids()[name] != before)
+        assert wait_for(lambda: app_answers(data))
+        assert wait_for(lambda: "starting it again in 0.2 s" in run.text())
+
+
+def test_a_child_that_always_crashes_at_the_start_ends_the_host(clone: Path, data: Path) -> None:
+    (clone / "uvicorn" / "__main__.py").write_text("raise SystemExit('no luck today')")
+    with started(clone, data, port=free_port()) as run:
+        assert run.process.wait(timeout=60) == 1
+        assert f"web did not start. The end of {data}/logs/web.log says why." in run.text()
+        assert "no luck today" in (data / "logs" / "web.log").read_text()
+
+
+def test_a_failed_migration_ends_the_host(clone: Path, data: Path) -> None:
+    (clone / "manage.py").write_text("raise SystemExit('a table is missing')")
+    with started(clone, data, port=free_port()) as run:
+        assert run.process.wait(timeout=60) == 1
+        assert f"migrate failed (exit code 1). The end of {data}/logs/migrate.log" in run.text()
+
+
+def test_second_host_on_the_same_folder_says_one_sentence(clone: Path, data: Path) -> None:
+    with started(clone, data, port=free_port()) as run:
+        run.wait_until_ready()
+        second = command(clone, "run", f"--port={free_port()}", f"--data={data}")
+        assert second.returncode == 1
+        assert second.stdout.splitlines() == [
+            f"Greenroom is already running on {data} (process {run.process.pid}). Stop that one "
+            "first, or choose another folder with `make run DATA=/folder`; `make login` prints a "
+            "fresh login link."
+        ]
+        assert second.stderr == ""
+
+
+def test_login_asks_the_running_host_for_a_fresh_link(clone: Path, data: Path) -> None:
+    port = free_port()
+    with started(clone, data, port=port) as run:
+        run.wait_until_ready()
+        asked = command(clone, "login", f"--data={data}")
+        assert (asked.returncode, asked.stdout) == (0, f"http://localhost:{port}/login/fresh\n")
+
+
+def test_login_without_a_host_says_how_to_start_one(clone: Path, data: Path) -> None:
+    asked = command(clone, "login", f"--data={data}")
+    assert asked.returncode == 1
+    assert asked.stdout.startswith(f"Greenroom is not running on {data}. Start it with `make run`")
+    assert asked.stdout.count("\n") == 1
+
+
+def test_a_taken_port_is_named_with_a_way_out(clone: Path, data: Path) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        done = command(clone, "run", f"--port={port}", f"--data={data}")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        f"Port {port} is already in use. Choose another one with `make run PORT={port + 1}`."
+    ]
+    assert done.stderr == ""
+
+
+def test_migrations_run_as_owner_and_the_rest_never_learns_its_password(
+    clone: Path, data: Path
+) -> None:
+    with started(clone, data, port=free_port(), DATABASE_URL="postgresql://other/db") as run:
+        run.wait_until_ready()
+        assert "://greenroom_owner:" in owner_url(data)
+        bots = json.loads((data / "seen-runbots.json").read_text())
+        assert "://greenroom_app:" in bots["environment"]["DATABASE_URL"]
+        owner_password = json.loads((data / "credentials.json").read_text())["owner_password"]
+        assert owner_password not in json.dumps(bots)
+        assert owner_password not in (data / "stack.env").read_text()
+        assert owner_password not in run.text()
+
+
+def test_secrets_are_for_their_account_only(clone: Path, data: Path) -> None:
+    with started(clone, data, port=free_port()) as run:
+        run.wait_until_ready()
+        for name in ("credentials.json", "stack.env"):
+            assert stat.S_IMODE((data / name).stat().st_mode) == 0o600
+        assert stat.S_IMODE(data.stat().st_mode) & 0o007 == 0
+        assert stat.S_IMODE((data / "run").stat().st_mode) == 0o700
+
+
+def test_every_child_runs_as_the_unprivileged_account(clone: Path, data: Path) -> None:
+    with started(clone, data, port=free_port()) as run:
+        run.wait_until_ready()
+        account = service_account(create=False)
+        assert account.uid != 0
+        for child in run.descendants():
+            status = dict(
+                line.split(":", 1)
+                for line in Path(f"/proc/{child}/status").read_text().splitlines()
+            )
+            assert set(status["Uid"].split()) == {str(account.uid)}
+            assert set(status["Gid"].split()) == {str(account.gid)}
+            if os.geteuid() == 0:
+                assert status["Groups"].split() == []
+
+
+def test_a_deep_data_folder_still_works(clone: Path) -> None:
+    data = clone.parent / ("deep" * 30) / "data"
+    data.parent.mkdir(mode=0o755)
+    with started(clone, data, port=free_port()) as run:
+        run.wait_until_ready()
+        assert app_answers(data)
+        sockets = Path(stack_values(data)["REDIS_URL"].removeprefix("unix://")).parent
+        assert run.stop() == 0
+        assert not sockets.exists()
