@@ -41,9 +41,7 @@ class Room(Record):
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.ROOM)
     parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True)
     name = models.CharField(max_length=120, blank=True)
-    visibility = models.CharField(
-        max_length=10, choices=Visibility, default=Visibility.PRIVATE
-    )
+    visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.PRIVATE)
     dial = models.CharField(max_length=10, choices=Dial, default=Dial.ASKED)
     reply_mode = models.CharField(max_length=10, choices=ReplyMode, default=ReplyMode.OWN)
     agents_allowed = models.BooleanField(default=True)

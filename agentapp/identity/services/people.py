@@ -1,0 +1,84 @@
+"""Handles in rooms and the people behind them."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from agentapp.events import services as events
+from agentapp.foundation.text import one_line
+from agentapp.identity.models import Agent, Identity, Person, User, Workspace
+
+LOCAL = "local"  # the platform of the built-in web rooms
+
+
+def user_handle(user: User) -> str:
+    """Return the external id of a user in web rooms."""
+    return f"user:{user.pk}"
+
+
+def agent_handle(agent: Agent) -> str:
+    """Return the external id of an agent in web rooms; its local login bears the same."""
+    return f"agent:{agent.pk}"
+
+
+@transaction.atomic
+def ensure_identity(
+    *,
+    workspace: Workspace,
+    platform: str,
+    external_id: str,
+    name: str,
+    kind: str = Identity.Kind.HUMAN,
+    user: User | None = None,
+) -> Identity:
+    """Return the handle, made at first sight; a human's handle gets a Person behind it.
+
+    A handle that already exists keeps its kind and takes the new name. Two callers at once get
+    the same row. Writes: Identity, Person. Announces: `identity.seen` when the row is new.
+    """
+    shown = one_line(name) or one_line(external_id) or "nameless"
+    known = Identity.objects.filter(
+        workspace=workspace, platform=platform, external_id=external_id
+    ).first()
+    if known is not None:
+        return _renamed(known, shown)
+    identity, is_new = Identity.objects.get_or_create(
+        workspace=workspace,
+        platform=platform,
+        external_id=external_id,
+        defaults={"kind": kind, "name": shown, "user": user},
+    )
+    if not is_new:
+        return identity
+    if kind == Identity.Kind.HUMAN:
+        identity.person = Person.objects.create(
+            workspace=workspace, name=shown, timezone=user.timezone if user else ""
+        )
+        identity.save(update_fields=["person"])
+    events.record(
+        type="identity.seen",
+        subject_kind="identity",
+        subject_id=identity.pk,
+        workspace_id=workspace.pk,
+        payload={"kind": kind, "platform": platform},
+    )
+    return identity
+
+
+def ensure_local_identity(*, user: User, workspace: Workspace) -> Identity:
+    """Return the handle under which a user chats in the web rooms of a workspace."""
+    return ensure_identity(
+        workspace=workspace,
+        platform=LOCAL,
+        external_id=user_handle(user),
+        name=str(user),
+        user=user,
+    )
+
+
+def _renamed(identity: Identity, name: str) -> Identity:
+    if identity.name != name and identity.kind != Identity.Kind.AGENT:
+        Identity.objects.filter(pk=identity.pk).update(name=name)
+        Person.objects.filter(identities=identity).update(name=name)
+        identity.name = name
+    return identity
