@@ -110,6 +110,8 @@ ALTER TABLE agentapp_memory SET (
 
 class Migration(migrations.Migration):
     dependencies = [("agentapp", "0002_tables")]
+    # Apps that point at our User ask for this app's first migration only; it makes no User yet.
+    run_before = [("admin", "0001_initial"), ("account", "0001_initial"), ("mfa", "0001_initial")]
     operations = [
         migrations.RunSQL(GUARD, migrations.RunSQL.noop),
         *[
