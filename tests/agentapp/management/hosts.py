@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -68,7 +68,6 @@ class Run:
 
     process: subprocess.Popen[bytes]
     output: Path
-    children: dict[str, int] = field(default_factory=dict)
 
     def text(self) -> str:
         return self.output.read_text()
@@ -93,7 +92,7 @@ class Run:
         return found
 
     def descendants(self) -> set[int]:
-        """Every process below the host."""
+        """Every process below the host, at least one."""
         found: set[int] = set()
         waiting = [self.process.pid]
         while waiting:
@@ -101,6 +100,7 @@ class Run:
             new = [int(text) for text in path.read_text().split()] if path.exists() else []
             found.update(new)
             waiting = waiting[1:] + new
+        assert found
         return found
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
@@ -109,11 +109,11 @@ class Run:
 
 
 def _name_of(process_id: int) -> str:
-    command = Path(f"/proc/{process_id}/cmdline").read_bytes().decode().split("\0")
-    for name in ("postgres", "valkey-server", "uvicorn", "worker", "beat", "runbots"):
-        if any(part == name or part.endswith(f"/{name}") for part in command):
-            return name
-    return " ".join(command)
+    # A server may rewrite its command line, and an interpreter's name says nothing.
+    name = Path(f"/proc/{process_id}/comm").read_text().strip()
+    words = Path(f"/proc/{process_id}/cmdline").read_text().split("\0")
+    own = [word for word in ("uvicorn", "worker", "beat", "runbots") if word in words]
+    return own[0] if own else name
 
 
 def is_running(process_id: int) -> bool:

@@ -74,7 +74,7 @@ def test_ctrl_c_stops_everything_within_five_seconds(clone: Path, data: Path) ->
 def test_stopping_during_the_start_leaves_nothing_behind(clone: Path, data: Path) -> None:
     with started(clone, data, port=free_port()) as run:
         assert wait_for(lambda: "Starting Postgres" in run.text())
-        assert wait_for(lambda: bool(run.descendants()))
+        assert wait_for(lambda: "postgres" in run.child_ids())
         below = run.descendants()
         assert run.stop(signal.SIGTERM) == 0
         assert not [child for child in below if is_running(child)]
