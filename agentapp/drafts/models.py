@@ -86,7 +86,9 @@ class Draft(Record):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=(models.Q(kind="reaction") & models.Q(target__isnull=False) & ~models.Q(emoji=""))
+                condition=(
+                    models.Q(kind="reaction") & models.Q(target__isnull=False) & ~models.Q(emoji="")
+                )
                 | (models.Q(kind="comment") & models.Q(target__isnull=False) & ~models.Q(text=""))
                 | (models.Q(kind__in=["message", "post"]) & ~models.Q(text="")),
                 name="draft_kind_has_target",
@@ -146,7 +148,12 @@ class Outbound(Record):
         UNKNOWN = "unknown"
         WITHHELD = "withheld"
 
+    class Action(models.TextChoices):
+        SEND = "send"
+        RETRACT = "retract", "take a published piece back"
+
     draft = models.ForeignKey(Draft, on_delete=models.CASCADE, related_name="pieces")
+    action = models.CharField(max_length=8, choices=Action, default=Action.SEND)
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="outbounds")
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="outbounds")
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="outbounds")
@@ -172,7 +179,8 @@ class Outbound(Record):
         indexes = [
             models.Index(
                 fields=["not_before"],
-                condition=models.Q(state__in=["queued", "publishing", "unknown"]),
+                condition=models.Q(state__in=["queued", "publishing", "unknown"])
+                | models.Q(state="failed", lease_until__isnull=False),
                 name="outbound_due",
             ),
             models.Index(
@@ -182,7 +190,8 @@ class Outbound(Record):
             ),
             models.Index(
                 fields=["agent", "room", "id"],
-                condition=models.Q(state__in=["queued", "publishing", "unknown"]),
+                condition=models.Q(state__in=["queued", "publishing", "unknown"])
+                | models.Q(state="failed", lease_until__isnull=False),
                 name="outbound_room_order",
             ),
         ]

@@ -21,6 +21,7 @@ class Feedback(Record):
         DRAFT = "draft"
         MESSAGE = "message"
         MEMBERSHIP = "membership"
+        MODERATION = "moderation"
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="feedback")
@@ -36,7 +37,9 @@ class Feedback(Record):
                 condition=models.Q(value__gte=-2, value__lte=1), name="feedback_value_in_range"
             ),
             models.CheckConstraint(
-                condition=models.Q(target_kind__in=["turn", "draft", "message", "membership"]),
+                condition=models.Q(
+                    target_kind__in=["turn", "draft", "message", "membership", "moderation"]
+                ),
                 name="feedback_target_kind",
             ),
             models.UniqueConstraint(

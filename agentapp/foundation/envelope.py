@@ -104,13 +104,17 @@ class Outgoing:
     Attributes:
         deadline: `time.monotonic()` of the claiming process after which no byte may leave.
         dedupe_key: 22 characters; sending twice with the same key shows once.
+        reply_to: The platform's id of the message answered or reacted to; "" for none.
+        extra: For `retract`: `external_id` of what is to be taken back.
     """
 
     outbound_id: int
+    workspace_id: int
     account_id: str
+    author_external_id: str
     platform: str
     room_external_id: str
-    kind: str  # message or reaction
+    kind: str  # message, reaction or retract
     text: str
     reply_to: str
     emoji: str

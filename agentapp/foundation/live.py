@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from functools import lru_cache
 
@@ -22,8 +21,11 @@ CHANNEL = "greenroom.live"
 TIMEOUT_SECONDS = 0.2
 RETRY_AFTER_SECONDS = 2.0
 
-_down_until = 0.0
-_lock = threading.Lock()
+
+class _Pause:
+    """Remembers that the broker did not answer, so that a burst of changes does not wait for it."""
+
+    until = 0.0
 
 
 @lru_cache(maxsize=1)
@@ -37,14 +39,12 @@ def _client() -> redis.Redis:
 
 def publish(topic: str, **fields: object) -> None:
     """Send one notice now; used for what is not in the database (tokens, typing)."""
-    global _down_until
-    if time.monotonic() < _down_until:
+    if time.monotonic() < _Pause.until:
         return
     try:
         _client().publish(CHANNEL, json.dumps({"t": topic, **fields}))
     except redis.RedisError as error:
-        with _lock:
-            _down_until = time.monotonic() + RETRY_AFTER_SECONDS
+        _Pause.until = time.monotonic() + RETRY_AFTER_SECONDS
         logger.warning("live notices are off for a moment: %s", type(error).__name__)
 
 

@@ -22,7 +22,8 @@ def normalised(text: str, *, limit: int = MAX_TEXT) -> str:
     """Return text that Postgres stores and people can trust.
 
     NUL and other control characters go, lone surrogates become U+FFFD, direction overrides go,
-    line ends become `\\n`, the form is NFC. Longer than `limit` characters is cut and marked.
+    every line end becomes a line feed, the form is NFC. Longer than `limit` characters is cut and
+    marked.
     """
     shortened = text[: limit * 2]
     clean = shortened.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

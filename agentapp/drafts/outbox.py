@@ -1,0 +1,69 @@
+"""The pieces of an approved draft, waiting for the wire."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import connection
+
+from agentapp.drafts import rules
+from agentapp.drafts.models import Draft, Outbound
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.errors import Refused
+from agentapp.identity.models import Account
+
+WAKE_CHANNEL = "greenroom_outbound"
+
+
+class NoLogin(Refused):
+    """The agent has no login on that platform any more."""
+
+
+def queue(draft: Draft, *, delay_seconds: float) -> None:
+    """Write an approved draft's pieces, inside the caller's transaction, and wake the senders.
+
+    Raises:
+        NoLogin: Nobody could send it. Nothing is written.
+    """
+    account_id = (
+        Account.objects.filter(agent_id=draft.agent_id, platform=draft.room.platform)
+        .values_list("pk", flat=True)
+        .first()
+    )
+    if account_id is None:
+        raise NoLogin
+    texts = [""] if draft.kind == Draft.Kind.REACTION else rules.pieces(draft.text)
+    Outbound.objects.bulk_create(
+        Outbound(
+            draft=draft,
+            agent_id=draft.agent_id,
+            room_id=draft.room_id,
+            account_id=account_id,
+            seq=seq,
+            text=text,
+            dedupe_key=rules.dedupe_key(),
+            not_before=GreenroomNow() + timedelta(seconds=delay_seconds),
+            epoch=draft.epoch,
+        )
+        for seq, text in enumerate(texts)
+    )
+    wake()
+
+
+def wake() -> None:
+    """Tell the senders, once this transaction commits; a lost notice costs them one poll."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [WAKE_CHANNEL])
+
+
+def take_back(draft_id: int) -> bool:
+    """Delete a draft's pieces if none of them was ever claimed.
+
+    Call before locking the draft: claims lock pieces first. Returns False, having deleted
+    nothing, when a piece is or was on its way.
+    """
+    pieces = list(Outbound.objects.select_for_update().filter(draft_id=draft_id).order_by("pk"))
+    if any(piece.state != Outbound.State.QUEUED or piece.attempts for piece in pieces):
+        return False
+    Outbound.objects.filter(pk__in=[piece.pk for piece in pieces]).delete()
+    return True

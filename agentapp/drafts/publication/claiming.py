@@ -1,0 +1,233 @@
+"""The claim: one short transaction that locks the stop flags, asks every gate, and takes a lease.
+
+Lock order everywhere: safety flags, then pieces, then drafts. So a stop either commits before a
+claim, which then sees it, or waits for the claim's few milliseconds.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from agentapp.drafts import outbox, rules
+from agentapp.drafts.models import Draft, Outbound
+from agentapp.drafts.publication.shape import outgoing
+from agentapp.drafts.services.deciding import return_to_owner
+from agentapp.drafts.trail import note
+from agentapp.feedback.services import reward
+from agentapp.foundation import clock
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.envelope import Outgoing
+from agentapp.llm.queries import budget_left
+from agentapp.presence.models import Membership
+from agentapp.safety.models import SafetyState
+from agentapp.safety.queries import flags_of
+from agentapp.safety.rules import Hold, hold
+from agentapp.safety.services import lock_states
+
+SEND_TIMEOUT_SECONDS = 5.0  # for one piece, on the wire
+LEASE_SECONDS = SEND_TIMEOUT_SECONDS + 2.0
+START_WITHIN_SECONDS = LEASE_SECONDS - SEND_TIMEOUT_SECONDS
+
+# The next piece of an agent in a room is due only when the one before it is final.
+_DUE = """
+SELECT o.id, o.agent_id, a.workspace_id
+FROM agentapp_outbound o JOIN agentapp_agent a ON a.id = o.agent_id
+WHERE o.account_id = ANY(%s) AND o.not_before <= greenroom_now()
+  AND o.state IN ('queued', 'failed')
+  AND (o.state = 'queued' OR o.lease_until IS NOT NULL)
+  AND NOT EXISTS (
+      SELECT 1 FROM agentapp_outbound before
+      WHERE before.agent_id = o.agent_id AND before.room_id = o.room_id AND before.id < o.id
+        AND (before.state IN ('queued', 'publishing', 'unknown')
+             OR (before.state = 'failed' AND before.lease_until IS NOT NULL)))
+ORDER BY o.not_before, o.id LIMIT %s
+"""
+
+
+def claim_due(*, holder: str, accounts: Sequence[uuid.UUID], limit: int = 20) -> list[Outgoing]:
+    """Take due pieces of these logins for sending, after asking every gate.
+
+    What a gate stops is held back or returned to its owner, and not part of the answer. Each
+    piece may start to leave until its `deadline` on this process's monotonic clock, and is
+    `unknown` to others once its lease has run out.
+
+    Writes: Outbound, Draft, Feedback. Announces: what the gates stopped.
+    """
+    started = time.monotonic()
+    with transaction.atomic():
+        due = _due(accounts, limit)
+        if not due:
+            return []
+        pairs = [(agent_id, workspace_id) for _, agent_id, workspace_id in due]
+        states = lock_states(pairs)
+        _lock_agents(agent_id for agent_id, _ in pairs)
+        pieces = _lock_pieces([piece_id for piece_id, _, _ in due])
+        passed = _ask_gates(pieces, states)
+        _lease(passed, holder)
+    deadline = started + START_WITHIN_SECONDS
+    return [outgoing(piece, deadline=deadline) for piece in passed]
+
+
+def _due(accounts: Sequence[uuid.UUID], limit: int) -> list[tuple[int, int, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, [list(accounts), limit])
+        return list(cursor.fetchall())
+
+
+def _lock_agents(agent_ids: Iterable[int]) -> None:
+    """Make a pause of these agents wait for this claim, or this claim for the pause."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM agentapp_agent WHERE id = ANY(%s) ORDER BY id FOR SHARE",
+            [sorted(set(agent_ids))],
+        )
+
+
+def _lock_pieces(ids: list[int]) -> list[Outbound]:
+    """Lock the pieces, then their drafts; another claimer's pieces are left alone."""
+    free = list(
+        Outbound.objects.select_for_update(skip_locked=True)
+        .filter(pk__in=ids, state__in=[Outbound.State.QUEUED, Outbound.State.FAILED])
+        .order_by("pk")
+        .values_list("pk", "draft_id")
+    )
+    list(
+        Draft.objects.select_for_update()
+        .filter(pk__in={draft_id for _, draft_id in free})
+        .order_by("pk")
+        .values_list("pk")
+    )
+    # Read again after the locks: what was read before them may be old.
+    return list(
+        Outbound.objects.filter(pk__in=[pk for pk, _ in free])
+        .select_related("draft", "draft__target", "draft__agent", "room", "account", "message")
+        .order_by("pk")
+    )
+
+
+def _ask_gates(pieces: list[Outbound], states: list[SafetyState]) -> list[Outbound]:
+    now = clock.now()
+    present = {
+        (row.agent_id, row.room_id): row.state
+        for row in Membership.objects.filter(
+            agent_id__in={piece.agent_id for piece in pieces},
+            room_id__in={piece.room_id for piece in pieces},
+            left_at__isnull=True,
+        )
+    }
+    money = budget_left(pairs={(piece.agent_id, piece.draft.workspace_id) for piece in pieces})
+    passed: list[Outbound] = []
+    for piece in pieces:
+        if piece.action == Outbound.Action.RETRACT:
+            passed.append(piece)  # taking something back is never held back
+            continue
+        claim = _view(piece, states, now, present, money)
+        stop = rules.first_stop(claim, now=now)
+        if stop is None:
+            passed.append(piece)
+        else:
+            _hold_back(piece.draft, stop)
+    return passed
+
+
+def _view(
+    piece: Outbound,
+    states: list[SafetyState],
+    now: datetime,
+    present: dict[tuple[int, int], str],
+    money: dict[int, bool],
+) -> rules.Claim:
+    draft = piece.draft
+    own = next((s for s in states if s.agent_id == piece.agent_id), None)
+    return rules.Claim(
+        kind=draft.kind,
+        hold=_hold_kind(_holding(states, piece, now)),
+        restricted=tuple(own.restricted) if own else (),
+        agent_status=draft.agent.status,
+        expires_at=draft.expires_at,
+        stale=rules.is_stale(kind=draft.kind, stale_at=draft.stale_at, newer=0, now=now),
+        decided_by_owner=draft.decided_by_id is not None,
+        draft_epoch=draft.epoch,
+        epoch=own.epoch if own else 0,
+        budget_left=money.get(piece.agent_id, True),
+        is_notice=bool(draft.metadata.get("notice")),
+        room_gone=piece.room.gone_at is not None,
+        needs_target=draft.target_id is not None,
+        target_there=draft.target is not None and draft.target.deleted_at is None,
+        membership=present.get((piece.agent_id, piece.room_id), ""),
+    )
+
+
+def _holding(states: list[SafetyState], piece: Outbound, now: datetime) -> Hold | None:
+    return hold(
+        (
+            flags_of(state)
+            for state in states
+            if state.scope == "host"
+            or (state.scope == "workspace" and state.workspace_id == piece.draft.workspace_id)
+            or state.agent_id == piece.agent_id
+        ),
+        now=now,
+    )
+
+
+def _hold_kind(held: Hold | None) -> str:
+    return held.kind if held else ""
+
+
+def _hold_back(draft: Draft, stop: rules.Stop) -> None:
+    """End or return a locked draft whose piece a gate stopped."""
+    if not stop.final and draft.status == Draft.Status.APPROVED and outbox.take_back(draft.pk):
+        return_to_owner(draft, by_id=None, what="returned", reason=stop.reason)
+        return
+    Outbound.objects.filter(
+        draft=draft, state__in=[Outbound.State.QUEUED, Outbound.State.FAILED]
+    ).update(state=Outbound.State.WITHHELD, error=stop.reason)
+    draft.status = Draft.Status.BLOCKED
+    draft.reason = stop.reason
+    draft.save(update_fields=["status", "reason"])
+    note(draft, "blocked", gate=stop.gate, reason=stop.reason)
+    note(draft, "updated")
+
+
+def _lease(pieces: list[Outbound], holder: str) -> None:
+    if not pieces:
+        return
+    Outbound.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
+        state=Outbound.State.PUBLISHING,
+        holder=holder,
+        lease_until=GreenroomNow() + timedelta(seconds=LEASE_SECONDS),
+        attempts=F("attempts") + 1,
+    )
+    drafts = {piece.draft for piece in pieces if piece.action == Outbound.Action.SEND}
+    Draft.objects.filter(
+        pk__in=[draft.pk for draft in drafts],
+        status__in=[Draft.Status.APPROVED, Draft.Status.FAILED, Draft.Status.UNKNOWN],
+    ).update(status=Draft.Status.PUBLISHING)
+    for draft in drafts:
+        if draft.decided_by_id is not None:
+            # From here on the approval cannot be undone, so now it counts.
+            reward(
+                agent_id=draft.agent_id,
+                workspace_id=draft.workspace_id,
+                target_kind="draft",
+                target_id=draft.pk,
+                source="draft.approved",
+                value=rules.REWARD_APPROVED,
+            )
+
+
+def agents_in_flight(agent_id: int) -> int:
+    """Return how many pieces of an agent may be on the wire at this moment."""
+    return Outbound.objects.filter(
+        agent_id=agent_id,
+        state=Outbound.State.PUBLISHING,
+        action=Outbound.Action.SEND,
+        lease_until__gt=GreenroomNow(),
+    ).count()

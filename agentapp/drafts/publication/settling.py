@@ -1,0 +1,198 @@
+"""What became of a piece: sent, failed, or not known until the platform is read back."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import transaction
+
+from agentapp.drafts.models import Draft, Outbound
+from agentapp.drafts.publication.shape import outgoing
+from agentapp.drafts.trail import note
+from agentapp.foundation import clock
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.envelope import Outgoing
+from agentapp.notifications.services import notify
+
+MAX_ATTEMPTS = 5
+BACK_OFF_SECONDS = (1, 5, 20, 60)  # after the first, second … failed attempt
+READ_BACK_WITHIN_SECONDS = 5.0
+BATCH = 200
+
+
+@transaction.atomic
+def mark_sent(
+    *, outbound_id: int, holder: str, external_id: str, message_id: int | None = None
+) -> bool:
+    """Note that the platform has a piece. Returns False when somebody else settled it.
+
+    A sender that comes back after its lease may still say so: sending is idempotent by key.
+    """
+    piece = _mine(outbound_id, holder)
+    if piece is None:
+        return False
+    piece.state = Outbound.State.SENT
+    piece.external_id = external_id
+    if piece.action == Outbound.Action.SEND:
+        piece.message_id = message_id
+    piece.lease_until = None
+    piece.save(update_fields=["state", "external_id", "message", "lease_until"])
+    _settle_draft(piece)
+    return True
+
+
+@transaction.atomic
+def mark_failed(*, outbound_id: int, holder: str, error: str, final: bool = False) -> bool:
+    """Note that a piece did not reach its platform; it is tried again unless that is final.
+
+    A final failure withholds the pieces behind it and tells the owner.
+    """
+    piece = _mine(outbound_id, holder)
+    if piece is None or piece.state != Outbound.State.PUBLISHING:
+        return False
+    gives_up = final or piece.attempts >= MAX_ATTEMPTS
+    wait = BACK_OFF_SECONDS[min(piece.attempts, len(BACK_OFF_SECONDS)) - 1]
+    piece.state = Outbound.State.FAILED
+    piece.error = error[:400]
+    # A failed piece without a lease is at rest; with one it waits for its next attempt.
+    piece.lease_until = None if gives_up else clock.now()
+    piece.not_before = clock.now() + timedelta(seconds=wait)
+    piece.save(update_fields=["state", "error", "lease_until", "not_before"])
+    draft = Draft.objects.select_for_update().get(pk=piece.draft_id)
+    if piece.action == Outbound.Action.SEND:
+        _move(draft, Draft.Status.FAILED, reason=piece.error)
+    if gives_up:
+        Outbound.objects.filter(draft=draft, state=Outbound.State.QUEUED).update(
+            state=Outbound.State.WITHHELD
+        )
+        _tell_owner(draft, piece.error)
+    return True
+
+
+@transaction.atomic
+def mark_unknown(*, outbound_id: int, holder: str, error: str) -> bool:
+    """Note that bytes left and no answer came; the platform is read back before any resend."""
+    piece = _mine(outbound_id, holder)
+    if piece is None or piece.state != Outbound.State.PUBLISHING:
+        return False
+    _to_unknown([piece], error)
+    return True
+
+
+@transaction.atomic
+def reclaim_lost() -> int:
+    """Turn pieces whose sender died into unknown ones. Returns how many."""
+    lost = list(
+        Outbound.objects.select_for_update(skip_locked=True)
+        .filter(state=Outbound.State.PUBLISHING, lease_until__lte=GreenroomNow())
+        .order_by("pk")[:BATCH]
+    )
+    _to_unknown(lost, "Its sender stopped before the platform answered.")
+    return len(lost)
+
+
+@transaction.atomic
+def unknown_due(*, holder: str, accounts: Sequence[uuid.UUID]) -> list[Outgoing]:
+    """Lease unknown pieces of these logins for reading back, the oldest first."""
+    pieces = list(
+        Outbound.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("draft", "draft__target", "room", "account")
+        .filter(
+            state=Outbound.State.UNKNOWN, account_id__in=accounts, not_before__lte=GreenroomNow()
+        )
+        .order_by("pk")[:BATCH]
+    )
+    Outbound.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
+        holder=holder, not_before=GreenroomNow() + timedelta(seconds=READ_BACK_WITHIN_SECONDS)
+    )
+    deadline = time.monotonic() + READ_BACK_WITHIN_SECONDS
+    return [outgoing(piece, deadline=deadline) for piece in pieces]
+
+
+@transaction.atomic
+def resolve_unknown(
+    *, outbound_id: int, holder: str, external_id: str | None, message_id: int | None = None
+) -> bool:
+    """Settle an unknown piece by what the platform showed.
+
+    Found: it is sent. Not found (`external_id` None): it never arrived and is queued for another
+    attempt, which asks every gate again.
+    """
+    if external_id is not None:
+        return mark_sent(
+            outbound_id=outbound_id, holder=holder, external_id=external_id, message_id=message_id
+        )
+    piece = _mine(outbound_id, holder)
+    if piece is None or piece.state != Outbound.State.UNKNOWN:
+        return False
+    # The moves of the database lead from unknown through publishing to failed.
+    Outbound.objects.filter(pk=piece.pk).update(state=Outbound.State.PUBLISHING)
+    if piece.action == Outbound.Action.SEND:
+        Draft.objects.filter(pk=piece.draft_id, status=Draft.Status.UNKNOWN).update(
+            status=Draft.Status.PUBLISHING
+        )
+    return mark_failed(outbound_id=outbound_id, holder=holder, error="It had not arrived.")
+
+
+def _mine(outbound_id: int, holder: str) -> Outbound | None:
+    return (
+        Outbound.objects.select_for_update()
+        .filter(
+            pk=outbound_id,
+            holder=holder,
+            state__in=[Outbound.State.PUBLISHING, Outbound.State.UNKNOWN],
+        )
+        .first()
+    )
+
+
+def _to_unknown(pieces: list[Outbound], error: str) -> None:
+    Outbound.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
+        state=Outbound.State.UNKNOWN,
+        error=error[:400],
+        not_before=GreenroomNow(),
+        lease_until=None,
+    )
+    ids = {piece.draft_id for piece in pieces if piece.action == Outbound.Action.SEND}
+    for draft in Draft.objects.select_for_update().filter(pk__in=ids).order_by("pk"):
+        _move(draft, Draft.Status.UNKNOWN, reason="Checking whether it arrived.")
+
+
+def _settle_draft(piece: Outbound) -> None:
+    draft = Draft.objects.select_for_update().get(pk=piece.draft_id)
+    rest = draft.pieces.filter(action=piece.action).exclude(state=Outbound.State.SENT)
+    if rest.exists():
+        return
+    if piece.action == Outbound.Action.RETRACT:
+        _move(draft, Draft.Status.RETRACTED, reason="Taken back.")
+        return
+    draft.published_at = clock.now()
+    draft.metadata = {
+        **draft.metadata,
+        "originalDraftId": draft.pk,
+        "messageId": piece.message_id,
+    }
+    _move(draft, Draft.Status.PUBLISHED, reason="")
+
+
+def _move(draft: Draft, status: str, *, reason: str) -> None:
+    if draft.status == status:
+        return
+    draft.status = status
+    draft.reason = reason
+    draft.save(update_fields=["status", "reason", "published_at", "metadata"])
+    note(draft, str(status), reason=reason)
+
+
+def _tell_owner(draft: Draft, error: str) -> None:
+    notify(
+        user_id=draft.agent.owner_id,
+        workspace_id=draft.workspace_id,
+        kind="draft.failed",
+        subject_kind="draft",
+        subject_id=draft.pk,
+        text=f"{draft.agent.name} could not send a {draft.kind}: {error}",
+    )

@@ -1,0 +1,141 @@
+"""How drafts end without a decision: expiry, staleness, suspension. Bounded, safe to repeat."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from django.db import transaction
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from agentapp.conversation.models import Message
+from agentapp.drafts import rules
+from agentapp.drafts.models import Draft, Outbound
+from agentapp.events.models import Event
+from agentapp.events.services import record_many
+from agentapp.foundation import clock
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.notifications.services import notify
+
+BATCH = 500  # drafts per tick
+
+
+@transaction.atomic
+def expire_due() -> int:
+    """End waiting drafts whose time is over. Returns how many."""
+    rows = _locked(
+        Draft.objects.filter(status=Draft.Status.PENDING, expires_at__lte=GreenroomNow())
+    )
+    return _end(rows, status=Draft.Status.EXPIRED, what="expired", reason="Nobody decided in time.")
+
+
+@transaction.atomic
+def withdraw_stale() -> int:
+    """Withdraw chat replies that their conversation has left behind. Returns how many."""
+    newer = (
+        Message.objects.filter(room=OuterRef("room"), pk__gt=OuterRef("room_seen"), is_known=True)
+        .order_by()
+        .values("room")
+        .annotate(n=Count("pk"))
+        .values("n")
+    )
+    rows = _locked(
+        Draft.objects.filter(status=Draft.Status.PENDING, kind=Draft.Kind.MESSAGE)
+        .annotate(newer=Coalesce(Subquery(newer), 0))
+        .filter(Q(stale_at__lte=GreenroomNow()) | Q(newer__gte=rules.STALE_AFTER_MESSAGES))
+    )
+    return _end(
+        rows, status=Draft.Status.WITHDRAWN, what="withdrawn", reason="The conversation moved on."
+    )
+
+
+@transaction.atomic
+def warn_expiring() -> int:
+    """Tell each owner once, in one line, which drafts end within a day. Returns how many drafts."""
+    rows = _locked(
+        Draft.objects.filter(
+            status=Draft.Status.PENDING,
+            warned_at__isnull=True,
+            expires_at__lte=GreenroomNow() + rules.WARN_BEFORE,
+        )
+    )
+    if not rows:
+        return 0
+    Draft.objects.filter(pk__in=[row.pk for row in rows]).update(warned_at=GreenroomNow())
+    day = clock.now().date()
+    per_owner = Counter((row.agent.owner_id, row.workspace_id) for row in rows)
+    for (owner_id, workspace_id), count in per_owner.items():
+        first = next(row for row in rows if row.agent.owner_id == owner_id)
+        notify(
+            user_id=owner_id,
+            workspace_id=workspace_id,
+            kind=f"draft.expiring.{day:%Y%m%d}",
+            subject_kind="draft",
+            subject_id=first.pk,
+            text=f"{count} draft{'s' if count > 1 else ''} will expire within a day.",
+        )
+    record_many(_event(row, "expiring", row.reason) for row in rows)
+    return len(rows)
+
+
+def block_open(*, agent_id: int, reason: str) -> int:
+    """Hold back everything of an agent that has not left, inside the caller's transaction.
+
+    Pieces are locked before drafts, as claims do. Returns how many drafts.
+    """
+    waiting = list(
+        Outbound.objects.select_for_update()
+        .filter(
+            agent_id=agent_id,
+            action=Outbound.Action.SEND,
+            state__in=[Outbound.State.QUEUED, Outbound.State.FAILED],
+        )
+        .order_by("pk")
+    )
+    rows = list(
+        Draft.objects.select_for_update(of=("self",))
+        .select_related("agent")
+        .filter(
+            agent_id=agent_id,
+            status__in=[
+                Draft.Status.PROPOSED,
+                Draft.Status.PENDING,
+                Draft.Status.APPROVED,
+                Draft.Status.FAILED,
+            ],
+        )
+        .order_by("pk")
+    )
+    Outbound.objects.filter(pk__in=[piece.pk for piece in waiting]).update(
+        state=Outbound.State.WITHHELD, error=reason
+    )
+    return _end(rows, status=Draft.Status.BLOCKED, what="blocked", reason=reason)
+
+
+def _locked(rows: QuerySet[Draft]) -> list[Draft]:
+    return list(
+        rows.select_for_update(of=("self",), skip_locked=True)
+        .select_related("agent")
+        .order_by("pk")[:BATCH]
+    )
+
+
+def _end(rows: list[Draft], *, status: str, what: str, reason: str) -> int:
+    for row in rows:
+        row.status = status
+    Draft.objects.filter(pk__in=[row.pk for row in rows]).update(status=status, reason=reason)
+    record_many(_event(row, kind, reason) for row in rows for kind in (what, "updated"))
+    return len(rows)
+
+
+def _event(row: Draft, what: str, reason: str) -> Event:
+    return Event(
+        type=f"agent.draft.{what}",
+        subject_kind="draft",
+        subject_id=str(row.pk),
+        workspace_id=row.workspace_id,
+        agent_id=row.agent_id,
+        room_id=row.room_id,
+        actor_kind="system",
+        payload={"kind": row.kind, "status": row.status, "reason": reason},
+    )

@@ -1,0 +1,24 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cast import Cast, make_cast
+
+# Named here because fixtures of a plugin loaded early lose against pytest-django's own.
+from tests.services import django_db_setup
+
+__all__ = ["cast", "django_db_setup", "live_cast"]
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """The cast, rolled back after the test."""
+    return make_cast()
+
+
+@pytest.fixture
+def live_cast(transactional_db: None) -> Cast:
+    """The cast, really committed, for tests with several connections."""
+    return make_cast()
