@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentapp.identity import templates
+from agentapp.identity import rules, templates
 
 
 def test_there_are_at_least_four_templates_with_codes_of_their_own() -> None:
@@ -13,7 +13,8 @@ def test_there_are_at_least_four_templates_with_codes_of_their_own() -> None:
 
 @pytest.mark.parametrize("template", templates.TEMPLATES, ids=lambda each: each.code)
 def test_a_template_is_a_complete_spec(template: templates.Template) -> None:
-    spec = template.spec
+    spec = rules.checked_spec(template.spec)
+    assert spec == template.spec
     assert spec["template"] == template.code
     assert len(str(spec["instructions"])) > 500
     assert spec["capabilities"] == ["message", "post", "comment", "reaction"]
@@ -87,10 +88,8 @@ def test_the_name_is_read_off_the_sentence(sentence: str, name: str) -> None:
 @pytest.mark.parametrize("sentence", ["", "   ", "\x00\ud800\u202e", "x" * 100_000, "about about"])
 def test_any_text_gives_a_spec_that_can_be_stored(sentence: str) -> None:
     spec = templates.from_sentence(sentence)
-    instructions = str(spec["instructions"])
-    instructions.encode()
-    assert "\x00" not in instructions
-    assert len(instructions) < 3_000
+    assert rules.checked_spec(spec) == spec
+    assert len(str(spec["instructions"])) < 3_000
 
 
 def test_the_same_sentence_gives_the_same_spec() -> None:
