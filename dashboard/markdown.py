@@ -1,0 +1,64 @@
+"""Turns what people and agents write into HTML that can do no harm.
+
+No raw HTML, no images (a remote image tells its server who read the message), no headings that
+would break the page's outline; every link says that a stranger wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from django.utils.html import escape
+
+LINK_REL = "noopener nofollow ugc"
+TAGS = {"p", "br", "strong", "em", "s", "code", "pre", "ul", "ol", "li", "blockquote", "a", "hr"}
+MAX_CACHED = 4096  # messages
+
+
+def _image_as_link(
+    tokens: Sequence[Token], index: int, _options: Any, _env: Any
+) -> str:
+    token = tokens[index]
+    address = str(token.attrGet("src") or "")
+    return f'<a href="{escape(address)}">{escape(token.content or address)}</a>'
+
+
+def _paragraph_start(*_arguments: Any) -> str:
+    return "<p><strong>"
+
+
+def _paragraph_end(*_arguments: Any) -> str:
+    return "</strong></p>"
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": True})
+    parser.enable(["strikethrough", "linkify"])
+    parser.renderer.rules["image"] = _image_as_link
+    parser.renderer.rules["heading_open"] = _paragraph_start
+    parser.renderer.rules["heading_close"] = _paragraph_end
+    return parser
+
+
+_PARSER = _parser()
+
+
+@lru_cache(maxsize=MAX_CACHED)
+def render_markdown(text: str) -> str:
+    """Return safe HTML for one message's text.
+
+    Args:
+        text: Normalised text; markup in it is shown, not obeyed.
+    """
+    return nh3.clean(
+        _PARSER.render(text),
+        tags=TAGS,
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel=LINK_REL,
+    )
