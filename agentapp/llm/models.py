@@ -113,12 +113,20 @@ class Spend(Record):
     day = models.DateField(help_text="in the workspace's time zone")
     reserved_micros = models.BigIntegerField(default=0)
     spent_micros = models.BigIntegerField(default=0)
+    background_micros = models.BigIntegerField(
+        default=0, help_text="the part, held or spent, of calls that nobody waited for"
+    )
+    exhausted_at = models.DateTimeField(
+        null=True, blank=True, help_text="when a call first no longer fitted"
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["budget", "day"], name="spend_once_a_day"),
             models.CheckConstraint(
-                condition=models.Q(reserved_micros__gte=0, spent_micros__gte=0),
+                condition=models.Q(
+                    reserved_micros__gte=0, spent_micros__gte=0, background_micros__gte=0
+                ),
                 name="spend_not_negative",
             ),
         ]
@@ -152,18 +160,26 @@ class LLMCall(Record):
     turn = models.ForeignKey(Turn, on_delete=models.CASCADE, null=True, related_name="calls")
     provider = models.ForeignKey(Provider, on_delete=models.SET_NULL, null=True)
     model = models.CharField(max_length=120)
+    served_model = models.CharField(
+        max_length=120, blank=True, help_text="the model that answered, as the server named it"
+    )
     purpose = models.CharField(max_length=16, choices=Purpose)
+    is_background = models.BooleanField(default=False, help_text="nobody waited for it")
     key = models.CharField(max_length=80, unique=True, help_text="idempotency key")
     status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
     is_demo = models.BooleanField(default=False)
     tokens_in = models.PositiveIntegerField(default=0)
     tokens_out = models.PositiveIntegerField(default=0)
     tokens_cached = models.PositiveIntegerField(default=0)
+    is_estimated = models.BooleanField(
+        default=False, help_text="the server did not count; tokens and cost are our guess"
+    )
     cost_micros = models.BigIntegerField(default=0)
     rate = models.ForeignKey(Rate, on_delete=models.SET_NULL, null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     latency_ms = models.PositiveIntegerField(default=0)
     first_token_ms = models.PositiveIntegerField(null=True)
+    finish_reason = models.CharField(max_length=20, blank=True)
     answer = models.TextField(blank=True, help_text="kept so that a repeated turn need not pay")
     error = models.CharField(max_length=400, blank=True)
     finished_at = models.DateTimeField(null=True)

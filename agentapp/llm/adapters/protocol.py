@@ -57,6 +57,11 @@ class Watch:
         self._should_stop = should_stop
         self._next_poll = 0.0
 
+    @classmethod
+    def lasting(cls, seconds: float) -> Watch:
+        """Return a watch that nobody can stop, for the next `seconds`."""
+        return cls(deadline=time.monotonic() + seconds)
+
     def remaining(self) -> float:
         """Return the seconds left; zero or less once the deadline has passed."""
         return self.deadline - time.monotonic()
@@ -124,7 +129,8 @@ class Chunk:
 
     Attributes:
         text: The next characters of the answer.
-        finish_reason: In the last step with text: "stop", "length" or what the server says.
+        finish_reason: At the end: "stop", "length" or what the server says. An answer that ends
+            without one (and without `usage`) counts as cut off and is never used.
         model: The model that answers, as the server names it.
         usage: Comes once, at the end; a server that never sends it is estimated.
     """
@@ -165,6 +171,7 @@ class FailureKind(StrEnum):
     CUT = "cut"
     MALFORMED = "malformed"
     EMPTY = "empty"
+    FILTERED = "filtered"
     TOO_LONG = "too_long"
 
 

@@ -1,0 +1,286 @@
+"""Connections to model servers that obey a call's watch and open only allowed addresses.
+
+Every read waits in short slices, so that a server that drips, hangs or floods can hold a call
+neither past its deadline nor past a stop. The address is checked where the connection is made,
+after name resolution, so that no name can lead elsewhere.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, cast
+
+import httpcore2
+import httpx2
+from django.conf import settings
+from typing_extensions import override
+
+from agentapp.llm.adapters.protocol import (
+    POLL_SECONDS,
+    DeadlinePassed,
+    Failure,
+    FailureKind,
+    Watch,
+)
+from agentapp.llm.rules.addresses import is_allowed_address
+
+CONNECT_SECONDS = 8.0
+KEEP_IDLE_SECONDS = 30.0
+MAX_IDLE = 20
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+_SHORTEST_WAIT = 0.001
+_END_OF_STREAM = b"data: [DONE]"
+# The environment of the host must not add its own account to requests for other servers.
+_DROPPED_HEADERS = (b"openai-organization", b"openai-project", b"x-stainless-")
+
+
+class _OfThisThread(threading.local):
+    watch: Watch | None = None
+
+
+_current = _OfThisThread()
+
+
+@contextmanager
+def watched(watch: Watch) -> Iterator[None]:
+    """Let every wait of this thread on a model server obey `watch`."""
+    before, _current.watch = _current.watch, watch
+    try:
+        yield
+    finally:
+        _current.watch = before
+
+
+def _seconds_left(at_most: float) -> float:
+    watch = _current.watch
+    if watch is None:
+        return at_most
+    watch.check()
+    return max(min(at_most, watch.remaining()), _SHORTEST_WAIT)
+
+
+class WatchedStream(httpcore2.NetworkStream):
+    """A socket whose waits end with the call's watch."""
+
+    def __init__(self, inner: httpcore2.NetworkStream) -> None:
+        self._inner = inner
+
+    @override
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        while True:
+            try:
+                return self._inner.read(max_bytes, timeout=_seconds_left(POLL_SECONDS))
+            except httpcore2.ReadTimeout:
+                if _current.watch is None:
+                    raise
+
+    @override
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, timeout=_seconds_left(CONNECT_SECONDS))
+
+    @override
+    def close(self) -> None:
+        self._inner.close()
+
+    @override
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        seconds = _seconds_left(CONNECT_SECONDS)
+        return WatchedStream(self._inner.start_tls(ssl_context, server_hostname, seconds))
+
+    @override
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class CheckedBackend(httpcore2.NetworkBackend):
+    """Opens connections to allowed addresses only."""
+
+    def __init__(self) -> None:
+        self._plain = httpcore2.SyncBackend()
+
+    @override
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        failed: Exception | None = None
+        for address in _allowed_addresses(host, port):
+            try:
+                stream = self._plain.connect_tcp(
+                    address, port, timeout=_seconds_left(CONNECT_SECONDS)
+                )
+                return WatchedStream(stream)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failed = error
+        raise failed or httpcore2.ConnectError(host)
+
+
+def _allowed_addresses(host: str, port: int) -> list[str]:
+    only_loopback = not settings.LLM_ALLOW_REQUESTS
+    if only_loopback and host != "localhost" and not _is_literal(host):
+        raise _refused(host)
+    found = [host] if _is_literal(host) else _resolved(host, port)
+    allowed = [
+        address
+        for address in found
+        if is_allowed_address(
+            ipaddress.ip_address(address.partition("%")[0]), only_loopback=only_loopback
+        )
+    ]
+    if not allowed:
+        raise _refused(host)
+    return allowed
+
+
+def _refused(host: str) -> Failure:
+    return Failure(f"Connections to {host} are not allowed here.", kind=FailureKind.ADDRESS)
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _resolved(host: str, port: int) -> list[str]:
+    """Look a name up in a thread of its own: the system's lookup cannot be interrupted."""
+    answers: queue.SimpleQueue[list[str] | OSError] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put(list(dict.fromkeys(str(row[4][0]) for row in rows)))
+        except OSError as error:
+            answers.put(error)
+
+    threading.Thread(target=look_up, name="resolve", daemon=True).start()
+    try:
+        answer = answers.get(timeout=_seconds_left(CONNECT_SECONDS))
+    except queue.Empty:
+        _seconds_left(CONNECT_SECONDS)  # raises when it was the call's own deadline
+        raise httpcore2.ConnectTimeout("name lookup") from None
+    if isinstance(answer, OSError):
+        raise Failure(
+            f"There is no server named {host}. Check the spelling of the address.",
+            kind=FailureKind.ADDRESS
+            if answer.errno == socket.EAI_NONAME
+            else FailureKind.CONNECTION,
+        ) from answer
+    return answer
+
+
+class BoundedBody(httpx2.SyncByteStream):
+    """A response body that ends too long answers and leaves its connection reusable."""
+
+    def __init__(self, body: Iterable[bytes]) -> None:
+        self._body = body
+        self._pieces = iter(body)
+        self._size = 0
+        self._tail = b""
+
+    @override
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self._size += len(piece)
+            if self._size > MAX_RESPONSE_BYTES:
+                raise Failure(
+                    "The server sent far more than an answer.",
+                    kind=FailureKind.TOO_LONG,
+                    may_be_billed=True,
+                )
+            self._tail = (self._tail + piece)[-64:]
+            yield piece
+
+    @override
+    def close(self) -> None:
+        if _END_OF_STREAM in self._tail:
+            self._read_the_end()
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
+
+    def _read_the_end(self) -> None:
+        """Take the few bytes after the last event; with them unread the connection is lost."""
+        try:
+            with watched(Watch.lasting(POLL_SECONDS)):
+                next(self._pieces, None)
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, DeadlinePassed):
+            return
+
+
+class Transport(httpx2.BaseTransport):
+    """Sends requests over checked, watched connections; no proxies, no redirects."""
+
+    def __init__(self) -> None:
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=_ssl_context(),
+            max_connections=None,
+            max_keepalive_connections=MAX_IDLE,
+            keepalive_expiry=KEEP_IDLE_SECONDS,
+            network_backend=CheckedBackend(),
+        )
+
+    @override
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = self._pool.handle_request(
+            httpcore2.Request(
+                method=request.method,
+                url=httpcore2.URL(
+                    scheme=request.url.raw_scheme,
+                    host=request.url.raw_host,
+                    port=request.url.port,
+                    target=request.url.raw_path,
+                ),
+                headers=[
+                    (name, value)
+                    for name, value in request.headers.raw
+                    if not name.lower().startswith(_DROPPED_HEADERS)
+                ],
+                content=request.read(),
+                extensions=request.extensions,
+            )
+        )
+        return httpx2.Response(
+            status_code=response.status,
+            headers=response.headers,
+            stream=BoundedBody(cast("Iterable[bytes]", response.stream)),
+            extensions=response.extensions,
+        )
+
+    @override
+    def close(self) -> None:
+        self._pool.close()
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    return httpx2.create_ssl_context()
+
+
+def new_client() -> httpx2.Client:
+    """Return an HTTP client for one provider; it lives as long as the process."""
+    return httpx2.Client(
+        transport=Transport(),
+        follow_redirects=False,  # a redirect would carry the key elsewhere
+        timeout=None,
+        trust_env=False,
+        headers={"Accept-Encoding": "identity"},
+    )
