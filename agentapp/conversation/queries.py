@@ -1,0 +1,52 @@
+"""Reads of what was said."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch, QuerySet
+
+from agentapp.conversation.models import Message, Reaction
+
+PAGE = 50  # messages
+
+
+def readable(*, room_id: int) -> QuerySet[Message]:
+    """Return what can be read in a room: messages that have arrived and are not deleted."""
+    return Message.objects.filter(room_id=room_id, is_known=True, deleted_at__isnull=True)
+
+
+def recent(*, room_id: int, before_id: int | None = None, limit: int = PAGE) -> list[Message]:
+    """List a page of a room's messages, the oldest of the page first; two queries.
+
+    Author, replied-to message with its author, and present reactions (`shown_reactions`, each with
+    its identity) are loaded with it.
+
+    Args:
+        room_id: The room.
+        before_id: The first id of the page after this one; None starts at the newest.
+        limit: At most this many.
+    """
+    messages = readable(room_id=room_id)
+    if before_id is not None:
+        messages = messages.filter(id__lt=before_id)
+    page = (
+        messages.select_related("author__agent", "reply_to__author")
+        .prefetch_related(shown_reactions())
+        .order_by("-id")[:limit]
+    )
+    return list(reversed(page))
+
+
+def get_message(*, message_id: int) -> Message | None:
+    """Return one message as `recent` does, or None when it cannot be read; two queries."""
+    return (
+        Message.objects.filter(pk=message_id, is_known=True, deleted_at__isnull=True)
+        .select_related("author__agent", "reply_to__author")
+        .prefetch_related(shown_reactions())
+        .first()
+    )
+
+
+def shown_reactions() -> Prefetch[str, QuerySet[Reaction], str]:
+    """Prefetch the reactions that stand on messages now into `shown_reactions`."""
+    present = Reaction.objects.filter(is_present=True).select_related("identity").order_by("id")
+    return Prefetch("reactions", queryset=present, to_attr="shown_reactions")

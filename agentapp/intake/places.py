@@ -1,0 +1,169 @@
+"""Finds or makes the rows that a platform's words stand for: the room, the writer, who is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection
+
+from agentapp.conversation.rules import stored_id
+from agentapp.foundation.envelope import Author, AuthorKind, Place
+from agentapp.foundation.errors import NotFound
+from agentapp.foundation.text import one_line
+from agentapp.identity.models import Account, Identity, Person, Room, Workspace
+from agentapp.identity.services.people import LOCAL, ensure_identity
+
+MAX_ROOM_NAME = 120  # characters
+WITH_PERSON = {Identity.Kind.HUMAN, Identity.Kind.SCRIPTED}
+
+JOIN = """
+INSERT INTO agentapp_participant (room_id, identity_id, read_through) VALUES (%s, %s, 0)
+ON CONFLICT (room_id, identity_id) DO UPDATE SET left_at = NULL
+WHERE agentapp_participant.left_at IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """A tenant on a platform: within it, external ids are unique."""
+
+    workspace_id: int
+    platform: str
+
+
+class NoSuchRoom(NotFound):
+    """There is no such web room."""
+
+
+def locked_room(*, at: Whereabouts, place: Place) -> Room:
+    """Return the room, locked until the transaction ends; a platform's new room is made.
+
+    Raises:
+        NoSuchRoom: A web room that nobody opened.
+    """
+    key = stored_id(place.external_id)
+    rooms = Room.objects.filter(workspace_id=at.workspace_id, platform=at.platform, external_id=key)
+    room = rooms.select_for_update(no_key=True).first()
+    if room is None:
+        if at.platform == LOCAL:
+            raise NoSuchRoom
+        _make_room(at, place, key)
+        room = rooms.select_for_update(no_key=True).get()
+    return _renewed(room, place) if at.platform != LOCAL else room
+
+
+def writer(*, at: Whereabouts, author: Author) -> Identity:
+    """Return the handle of whoever wrote something, made at first sight.
+
+    A known handle keeps its kind, whatever the platform now says; one that is a login of one of
+    our agents is that agent's.
+    """
+    key = stored_id(author.external_id)
+    found = Identity.objects.filter(
+        workspace_id=at.workspace_id, platform=at.platform, external_id=key
+    ).first()
+    if found is not None and (found.kind == Identity.Kind.AGENT or _is_up_to_date(found, author)):
+        return found
+    if found is None and (agent := _agent_handle(at, author, key)):
+        return agent
+    identity = ensure_identity(
+        workspace=Workspace.objects.get(pk=at.workspace_id),
+        platform=at.platform,
+        external_id=key,
+        name=author.name,
+        # An agent of a host that is not this one is to us a bot.
+        kind=AuthorKind.BOT if author.kind == AuthorKind.AGENT else author.kind,
+    )
+    return _with_person(identity)
+
+
+def enter(*, room: Room, identity: Identity) -> None:
+    """Note that somebody is in a room; whoever wrote there is. Agents have memberships instead."""
+    if identity.kind == Identity.Kind.AGENT:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(JOIN, [room.pk, identity.pk])
+
+
+def named(*, at: Whereabouts, external_ids: Iterable[str]) -> list[int]:
+    """Return the ids of the known handles among these; a stranger's name mentions nobody."""
+    keys = {stored_id(each) for each in external_ids}
+    if not keys:
+        return []
+    return list(
+        Identity.objects.filter(
+            workspace_id=at.workspace_id, platform=at.platform, external_id__in=keys
+        ).values_list("id", flat=True)
+    )
+
+
+def _make_room(at: Whereabouts, place: Place, key: str) -> None:
+    parent = None
+    if place.parent:
+        parent = locked_room(at=at, place=Place(external_id=place.parent))
+    Room.objects.bulk_create(
+        [
+            Room(
+                workspace_id=at.workspace_id,
+                platform=at.platform,
+                external_id=key,
+                kind=place.kind if place.kind in Room.Kind.values else Room.Kind.ROOM,
+                parent=parent,
+                name=one_line(place.name, limit=MAX_ROOM_NAME),
+                visibility=_visibility(place),
+                # Out there every reply waits for its owner until that is switched off.
+                reply_mode=Room.ReplyMode.APPROVE,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _renewed(room: Room, place: Place) -> Room:
+    """Take over a platform's new name for a room, and who can read there."""
+    name = one_line(place.name, limit=MAX_ROOM_NAME) or room.name
+    visibility = _visibility(place) if place.name else room.visibility
+    if (room.name, room.visibility) != (name, visibility):
+        room.name, room.visibility = name, visibility
+        room.save(update_fields=["name", "visibility"])
+    return room
+
+
+def _visibility(place: Place) -> Room.Visibility:
+    return Room.Visibility.PUBLIC if place.is_public else Room.Visibility.PRIVATE
+
+
+def _is_up_to_date(identity: Identity, author: Author) -> bool:
+    is_named = identity.name == (one_line(author.name) or identity.name)
+    return is_named and (identity.person_id is not None or identity.kind not in WITH_PERSON)
+
+
+def _agent_handle(at: Whereabouts, author: Author, key: str) -> Identity | None:
+    account = (
+        Account.objects.select_related("agent")
+        .filter(workspace_id=at.workspace_id, platform=at.platform, external_id=key)
+        .first()
+    )
+    if account is None:
+        return None
+    identity, _ = Identity.objects.get_or_create(
+        workspace_id=at.workspace_id,
+        platform=at.platform,
+        external_id=key,
+        defaults={
+            "kind": Identity.Kind.AGENT,
+            "agent": account.agent,
+            "name": one_line(author.name) or account.agent.name,
+        },
+    )
+    return identity
+
+
+def _with_person(identity: Identity) -> Identity:
+    if identity.person_id is None and identity.kind in WITH_PERSON:
+        identity.person = Person.objects.create(
+            workspace_id=identity.workspace_id, name=identity.name
+        )
+        identity.save(update_fields=["person"])
+    return identity

@@ -1,0 +1,122 @@
+"""The one transaction that takes in what a platform shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from agentapp.conversation import services as conversation
+from agentapp.foundation import clock
+from agentapp.foundation.envelope import Incoming, IncomingDelete, IncomingEdit, IncomingReaction
+from agentapp.identity.models import Account, Identity, Room
+from agentapp.intake import lanes, places, wakeups
+from agentapp.intake.places import Whereabouts
+from agentapp.memory import services as memory
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of an incoming message."""
+
+    message_id: int
+    is_new: bool
+
+
+@transaction.atomic
+def accept(incoming: Incoming) -> Accepted:
+    """Take in one message. The same message again only moves the account's cursor.
+
+    Writes: Room, Identity, Person, Participant, Message, Account (cursor), Lane of every agent
+    that is in the room except its author, Event `message.received`. Announces: a wake-up for
+    workers, after commit.
+
+    Raises:
+        NoSuchRoom: A web room that nobody opened. Nothing is written.
+    """
+    at = Whereabouts(incoming.workspace_id, incoming.platform)
+    room = places.locked_room(at=at, place=incoming.place)
+    author = places.writer(at=at, author=incoming.author)
+    recorded = conversation.record_message(
+        room=room,
+        author=author,
+        external_id=incoming.external_id,
+        text=incoming.text,
+        reply_to=incoming.reply_to,
+        mentioned=places.named(at=at, external_ids=incoming.mentions),
+        sent_at=incoming.sent_at,
+    )
+    if incoming.account_id and incoming.cursor is not None:
+        Account.objects.filter(pk=incoming.account_id, workspace_id=at.workspace_id).update(
+            cursor=incoming.cursor
+        )
+    queue(room=room, author=author, recorded=recorded)
+    return Accepted(recorded.id, recorded.is_new)
+
+
+def queue(*, room: Room, author: Identity, recorded: conversation.Recorded) -> None:
+    """Note who is in the room and let its agents decide on a new message."""
+    if not recorded.is_new:
+        return
+    places.enter(room=room, identity=author)
+    if recorded.is_alive and lanes.want(
+        room_id=room.pk, message_id=recorded.id, author_agent_id=author.agent_id
+    ):
+        wakeups.lanes_due()
+
+
+@transaction.atomic
+def accept_edit(incoming: IncomingEdit) -> int:
+    """Take in a message's new text, whatever came before it; return the message's id.
+
+    Writes: Message, Memory (what was remembered of the old text is withdrawn), Event
+    `message.edited`.
+    """
+    at = Whereabouts(incoming.workspace_id, incoming.platform)
+    room = places.locked_room(at=at, place=incoming.place)
+    change = conversation.apply_edit(
+        room=room,
+        external_id=incoming.external_id,
+        text=incoming.text,
+        at=incoming.changed_at or clock.now(),
+    )
+    return _forget(change)
+
+
+@transaction.atomic
+def accept_delete(incoming: IncomingDelete) -> int:
+    """Take a message's words away, whatever came before it; return the message's id.
+
+    Writes: Message, Memory (withdrawn), Event `message.deleted`.
+    """
+    at = Whereabouts(incoming.workspace_id, incoming.platform)
+    room = places.locked_room(at=at, place=incoming.place)
+    change = conversation.apply_delete(
+        room=room, external_id=incoming.external_id, at=incoming.changed_at or clock.now()
+    )
+    return _forget(change)
+
+
+@transaction.atomic
+def accept_reaction(incoming: IncomingReaction) -> int:
+    """Take in an emoji put on a message or taken away; return the message's id.
+
+    Writes: Room, Identity, Person, Reaction, Event `reaction.added` or `reaction.removed`.
+    """
+    at = Whereabouts(incoming.workspace_id, incoming.platform)
+    room = places.locked_room(at=at, place=incoming.place)
+    author = places.writer(at=at, author=incoming.author)
+    return conversation.apply_reaction(
+        room=room,
+        external_id=incoming.message_external_id,
+        author=author,
+        emoji=incoming.emoji,
+        is_present=incoming.present,
+        at=incoming.changed_at or clock.now(),
+    ).message_id
+
+
+def _forget(change: conversation.Change) -> int:
+    if change.has_effect:
+        memory.withdraw_from_message(message_id=change.message_id)
+    return change.message_id

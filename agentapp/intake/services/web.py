@@ -1,0 +1,185 @@
+"""What people do in the built-in web rooms."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import transaction
+
+from agentapp.conversation import services as conversation
+from agentapp.conversation.models import Message
+from agentapp.foundation import clock
+from agentapp.foundation.errors import Conflict, Invalid, NotFound, Refused
+from agentapp.foundation.text import normalised, one_line
+from agentapp.identity import policy
+from agentapp.identity.models import Identity, Room, User
+from agentapp.identity.policy import Verb
+from agentapp.identity.services.people import LOCAL, ensure_local_identity
+from agentapp.intake import rules
+from agentapp.intake.services.platform import queue
+from agentapp.memory import services as memory
+
+MAX_CLIENT_KEY = 64  # characters
+
+
+class EmptyMessage(Invalid):
+    """Write something first."""
+
+
+class NotInThisRoom(NotFound):
+    """The message you answer is not in this room any more."""
+
+
+@transaction.atomic
+def post_web_message(
+    *,
+    user: User,
+    room_id: int,
+    text: str,
+    reply_to_id: int | None = None,
+    client_key: str = "",
+) -> Message:
+    """Say something in a web room. The same `client_key` again returns the first message.
+
+    Writes as `accept` does. `@Name` mentions an agent or a person of the room.
+
+    Raises:
+        NotFound, Refused: The user may not chat there. Invalid: Nothing readable was written.
+        NotInThisRoom: The answered message is gone. Nothing is written.
+    """
+    room = _room(user, room_id)
+    clean = normalised(text)
+    if not clean:
+        raise EmptyMessage
+    author = ensure_local_identity(user=user, workspace=room.workspace)
+    recorded = conversation.record_message(
+        room=room,
+        author=author,
+        external_id=_external_id(user, client_key),
+        text=text,
+        reply_to=_answered(room, reply_to_id),
+        mentioned=_mentioned(room, clean),
+    )
+    queue(room=room, author=author, recorded=recorded)
+    return Message.objects.select_related("author", "reply_to__author").get(pk=recorded.id)
+
+
+@transaction.atomic
+def edit_web_message(*, user: User, message_id: int, text: str) -> Message:
+    """Change an own message; what agents remembered of the old words goes.
+
+    Raises:
+        NotFound, Refused: There is no such message, or it is somebody else's.
+        Invalid: Nothing readable was written. Conflict: It was deleted meanwhile.
+    """
+    message, room = _message(user, message_id)
+    if message.author is None or message.author.user_id != user.pk:
+        raise Refused("Only its author can change a message.")
+    if message.deleted_at is not None:
+        raise Conflict("This message was deleted meanwhile.")
+    if not normalised(text):
+        raise EmptyMessage
+    if conversation.apply_edit(
+        room=room, external_id=message.external_id, text=text, at=clock.now()
+    ).has_effect:
+        memory.withdraw_from_message(message_id=message.pk)
+    message.refresh_from_db()
+    return message
+
+
+@transaction.atomic
+def delete_web_message(*, user: User, message_id: int) -> None:
+    """Take back an own message, or as a moderator or owner any; its words go for good.
+
+    Raises:
+        NotFound, Refused: There is no such message, or the user may not.
+    """
+    message, room = _message(user, message_id)
+    is_own = message.author is not None and message.author.user_id == user.pk
+    if not is_own and not policy.can(user, Verb.MODERATE, room):
+        policy.require(user, Verb.MANAGE, room)
+    if conversation.apply_delete(
+        room=room, external_id=message.external_id, at=clock.now()
+    ).has_effect:
+        memory.withdraw_from_message(message_id=message.pk)
+
+
+@transaction.atomic
+def react_web(*, user: User, message_id: int, emoji: str, present: bool) -> None:
+    """Put an emoji on a message or take one's own away.
+
+    Raises:
+        NotFound, Refused: There is no such message, or the user may not chat there.
+        Invalid: There is no emoji.
+    """
+    message, room = _message(user, message_id)
+    if message.deleted_at is not None:
+        raise NotFound
+    if not one_line(emoji):
+        raise Invalid("Choose an emoji.")
+    conversation.apply_reaction(
+        room=room,
+        external_id=message.external_id,
+        author=ensure_local_identity(user=user, workspace=room.workspace),
+        emoji=emoji,
+        is_present=present,
+        at=clock.now(),
+    )
+
+
+def _room(user: User, room_id: int) -> Room:
+    """Return the locked room if the user may chat there.
+
+    Agents of other platforms' rooms are spoken to over there, where everybody sees it.
+    """
+    room = conversation.locked_room(room_id=room_id)
+    if room is None:
+        raise NotFound
+    policy.require(user, Verb.CHAT, room)
+    if room.platform != LOCAL:
+        raise Refused("Write to this room on its own platform.")
+    return room
+
+
+def _message(user: User, message_id: int) -> tuple[Message, Room]:
+    room_id = (
+        Message.objects.filter(pk=message_id, is_known=True)
+        .values_list("room_id", flat=True)
+        .first()
+    )
+    if room_id is None:
+        raise NotFound
+    room = _room(user, room_id)
+    return Message.objects.select_related("author").get(pk=message_id), room
+
+
+def _answered(room: Room, reply_to_id: int | None) -> str:
+    if reply_to_id is None:
+        return ""
+    found = (
+        Message.objects.filter(pk=reply_to_id, room=room, is_known=True, deleted_at__isnull=True)
+        .values_list("external_id", flat=True)
+        .first()
+    )
+    if found is None:
+        raise NotInThisRoom
+    return found
+
+
+def _mentioned(room: Room, text: str) -> list[int]:
+    """Return the identities that a text names, of agents and people present; one query."""
+    if "@" not in text:
+        return []
+    here = Identity.objects.filter(platform=LOCAL, workspace_id=room.workspace_id)
+    agents = here.filter(agent__memberships__room=room, agent__memberships__left_at__isnull=True)
+    people = here.filter(rooms__room=room, rooms__left_at__isnull=True)
+    by_name = {
+        name: pk
+        for pk, name in agents.values_list("pk", "name").union(people.values_list("pk", "name"))
+    }
+    return [by_name[name] for name in rules.mentioned(text, names=by_name)]
+
+
+def _external_id(user: User, client_key: str) -> str:
+    key = client_key[:MAX_CLIENT_KEY] or uuid.uuid4().hex
+    return f"web:{user.pk}:{key}"
