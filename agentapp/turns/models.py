@@ -71,6 +71,27 @@ class Turn(Record):
         indexes = [
             models.Index(fields=["agent", "-id"], name="turn_agent"),
             models.Index(fields=["room", "-id"], name="turn_room"),
+            # Caps are counted over what was spoken, however many turns ended in silence.
+            models.Index(
+                fields=["room", "created_at"],
+                condition=models.Q(decision__in=["respond", "react"]),
+                name="turn_spoken_when",
+            ),
+            models.Index(
+                fields=["room", "trigger_id"],
+                condition=models.Q(decision__in=["respond", "react"]),
+                name="turn_spoken_after",
+            ),
+            models.Index(
+                fields=["agent", "person", "created_at"],
+                condition=models.Q(decision="respond"),
+                name="turn_spoken_to",
+            ),
+            models.Index(
+                fields=["room", "agent"],
+                condition=models.Q(status__in=["queued", "running"]),
+                name="turn_open",
+            ),
         ]
 
     @override
