@@ -1,0 +1,25 @@
+"""Reads of what is between agents and people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from agentapp.relations.models import Relationship
+from agentapp.relations.rules import Bond
+
+
+def bond_of(row: Relationship) -> Bond:
+    """Return a row as the rules see it."""
+    return Bond(
+        trust=row.trust,
+        gained_today=row.gained_today,
+        gained_on=row.gained_on,
+        exchanges=row.exchanges,
+        last_contact_at=row.last_contact_at,
+    )
+
+
+def bonds(*, agent_id: int, person_ids: Collection[int]) -> dict[int, Bond]:
+    """Return an agent's bonds by person; people it never talked to are missing. One query."""
+    rows = Relationship.objects.filter(agent_id=agent_id, person_id__in=person_ids)
+    return {row.person_id: bond_of(row) for row in rows}

@@ -1,0 +1,180 @@
+"""Writes of thoughts. Every step after the start names the fence under which it works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import F
+
+from agentapp.events import services as events
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.errors import Conflict
+from agentapp.foundation.text import one_line
+from agentapp.turns import rules
+from agentapp.turns.models import Turn
+from agentapp.turns.rules import Reason
+
+MAX_ERROR = 400  # characters
+MAX_OUTCOME = 40  # characters
+MAX_LATENCY_MS = 2**31 - 1
+
+
+class TurnTaken(Conflict):
+    """Another worker goes on with this thought, or it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision on a message, as it is stored. `outcome` names what became of a silent one."""
+
+    workspace_id: int
+    agent_id: int
+    room_id: int
+    trigger_id: int
+    decision: str
+    reasons: tuple[Reason, ...]
+    addressed: bool = False
+    person_id: int | None = None
+    outcome: str = ""
+    context: dict[str, object] = field(default_factory=dict)
+    fence: int = 0
+    epoch: int = 0
+
+
+def record_silent(*, decided: Sequence[Decided]) -> None:
+    """Write decisions that end at once, such as *ignore*; one statement, repeating it is harmless.
+
+    They are no state changes of anything a person sees, so they write no events.
+    """
+    Turn.objects.bulk_create(
+        [_row(each, status=Turn.Status.DONE, finished_at=GreenroomNow()) for each in decided],
+        ignore_conflicts=True,
+    )
+
+
+def start(*, decided: Decided) -> Turn:
+    """Begin a thought, or return the one that was begun on the same message.
+
+    Writes: Turn, Event `turn.started`; inside the caller's transaction.
+    """
+    turn, is_new = Turn.objects.get_or_create(
+        agent_id=decided.agent_id,
+        trigger_kind=Turn.Trigger.MESSAGE,
+        trigger_id=decided.trigger_id,
+        defaults=_columns(decided) | {"status": Turn.Status.RUNNING},
+    )
+    if is_new:
+        _record("turn.started", turn)
+    return turn
+
+
+def resume(*, turn: Turn, fence: int) -> Turn:
+    """Take up a thought whose worker died or failed."""
+    Turn.objects.filter(pk=turn.pk).update(
+        fence=fence, retries=F("retries") + 1, status=Turn.Status.RUNNING
+    )
+    turn.refresh_from_db()
+    return turn
+
+
+@transaction.atomic
+def note_context(*, turn: Turn, context: dict[str, object], taint: Sequence[str]) -> None:
+    """Write down what was read before a model is asked.
+
+    Raises:
+        TurnTaken: It is no longer this worker's.
+    """
+    turn.context = {**turn.context, **context}
+    turn.taint = list(taint)
+    _update(turn, context=turn.context, taint=turn.taint)
+
+
+def finish(
+    *, turn: Turn, outcome: str, answer: str = "", cost_micros: int = 0, latency_ms: int = 0
+) -> None:
+    """End a thought that came to something; inside the caller's transaction.
+
+    Writes: Turn (done), Event `turn.finished`.
+
+    Raises:
+        TurnTaken: It is no longer this worker's; let the transaction fail with it.
+    """
+    _update(
+        turn,
+        status=Turn.Status.DONE,
+        outcome=outcome[:MAX_OUTCOME],
+        answer=answer,
+        steps=1,
+        cost_micros=cost_micros,
+        latency_ms=min(latency_ms, MAX_LATENCY_MS),
+        finished_at=GreenroomNow(),
+    )
+    _record("turn.finished", turn, outcome=outcome)
+
+
+def fail(*, turn: Turn, outcome: str, error: str, latency_ms: int = 0) -> None:
+    """End a thought that came to nothing; inside the caller's transaction.
+
+    Writes: Turn (failed), Event `turn.failed`.
+
+    Raises:
+        TurnTaken: It is no longer this worker's; let the transaction fail with it.
+    """
+    _update(
+        turn,
+        status=Turn.Status.FAILED,
+        outcome=outcome[:MAX_OUTCOME],
+        error=one_line(error, limit=MAX_ERROR),
+        latency_ms=min(latency_ms, MAX_LATENCY_MS),
+        finished_at=GreenroomNow(),
+    )
+    _record("turn.failed", turn, outcome=outcome)
+
+
+def bury(*, turn: Turn, error: str) -> None:
+    """End a thought that killed or broke its worker too often, whoever holds it.
+
+    Writes: Turn (dead), Event `turn.failed`; inside the caller's transaction.
+    """
+    Turn.objects.filter(pk=turn.pk).update(
+        status=Turn.Status.DEAD,
+        outcome="gave_up",
+        error=one_line(error, limit=MAX_ERROR),
+        finished_at=GreenroomNow(),
+    )
+    _record("turn.failed", turn, outcome="gave_up")
+
+
+def _columns(decided: Decided) -> dict[str, object]:
+    return {
+        "workspace_id": decided.workspace_id,
+        "room_id": decided.room_id,
+        "person_id": decided.person_id,
+        "decision": decided.decision,
+        "reasons": rules.stored(decided.reasons),
+        "addressed": decided.addressed,
+        "outcome": decided.outcome[:MAX_OUTCOME],
+        "context": decided.context,
+        "fence": decided.fence,
+        "epoch": decided.epoch,
+    }
+
+
+def _update(turn: Turn, **fields: object) -> None:
+    running = Turn.objects.filter(pk=turn.pk, fence=turn.fence, status=Turn.Status.RUNNING)
+    if running.update(**fields) != 1:
+        raise TurnTaken
+
+
+def _record(kind: str, turn: Turn, **payload: object) -> None:
+    events.record(
+        type=kind,
+        subject_kind="turn",
+        subject_id=turn.pk,
+        workspace_id=turn.workspace_id,
+        agent_id=turn.agent_id,
+        room_id=turn.room_id,
+        payload=payload,
+    )
