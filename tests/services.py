@@ -27,6 +27,7 @@ from agentapp.management.stack.accounts import service_account
 from agentapp.management.stack.postgres import SUPERUSER, Postgres
 from agentapp.management.stack.programs import Program, kill_group, launch
 from agentapp.management.stack.valkey import Valkey
+from tests import template
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
@@ -71,13 +72,19 @@ def running_services() -> Iterator[dict[str, str]]:
         sockets = folder / "sockets"
         postgres = Postgres(folder / "postgres", sockets, account, binaries)
         valkey = Valkey(folder / "valkey", sockets, account, valkey_binary)
-        superuser_password = secrets.token_urlsafe(24)
-        postgres.initialise(superuser_password=superuser_password)
         server = postgres.program(log=folder / "postgres.log", settings=FAST_AND_FORGETFUL)
         broker = valkey.program(log=folder / "valkey.log", is_durable=False)
+        passwords = template.restore(postgres.folder, account=account)
+        if passwords is None:
+            passwords = _build(postgres, server)
+            template.save(postgres.folder, passwords)
         with _running(server), _running(broker):
-            environment = _prepare(postgres, superuser_password)
-            yield environment | {"REDIS_URL": valkey.url(), "GREENROOM_DATA": str(folder)}
+            yield _addresses(postgres, passwords) | {
+                "REDIS_URL": valkey.url(),
+                "GREENROOM_DATA": str(folder),
+                "SECRET_KEY": secrets.token_urlsafe(48),
+                "GREENROOM_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+            }
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -98,33 +105,38 @@ def own_database(worker: str) -> dict[str, str]:
     return environment
 
 
-def _prepare(postgres: Postgres, superuser_password: str) -> dict[str, str]:
-    """Create roles and database, migrate as owner; return the environment for the tests."""
-    owner_password, app_password = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-    superuser_url = postgres.url(role=SUPERUSER, password=superuser_password, database="postgres")
-    roles.prepare_database(
-        superuser_url=superuser_url, owner_password=owner_password, app_password=app_password
-    )
-
-    def url(role: str, password: str) -> str:
-        return postgres.url(role=role, password=password, database=roles.DATABASE)
-
-    environment = {
-        "DATABASE_URL": url(roles.APP, app_password),
-        "DATABASE_OWNER_URL": url(roles.OWNER, owner_password),
-        SUPERUSER_URL: superuser_url,
-        "SECRET_KEY": secrets.token_urlsafe(48),
-        "GREENROOM_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-    }
-    _migrate(environment)
-    with psycopg.connect(environment["DATABASE_OWNER_URL"], autocommit=True) as connection:
-        # Django empties tables after a test that commits; the product itself never truncates.
-        connection.execute(
-            sql.SQL("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {}").format(
-                sql.Identifier(roles.APP)
-            )
+def _build(postgres: Postgres, server: Program) -> dict[str, str]:
+    """Make a migrated database in a new data folder; return the passwords of its roles."""
+    roles_of_ours = (SUPERUSER, roles.OWNER, roles.APP)
+    passwords = {role: secrets.token_urlsafe(24) for role in roles_of_ours}
+    postgres.initialise(superuser_password=passwords[SUPERUSER])
+    with _running(server):
+        addresses = _addresses(postgres, passwords)
+        roles.prepare_database(
+            superuser_url=addresses[SUPERUSER_URL],
+            owner_password=passwords[roles.OWNER],
+            app_password=passwords[roles.APP],
         )
-    return environment
+        _migrate(addresses)
+        with psycopg.connect(addresses["DATABASE_OWNER_URL"], autocommit=True) as connection:
+            # Django empties tables after a test that commits; the product never truncates.
+            connection.execute(
+                sql.SQL("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {}").format(
+                    sql.Identifier(roles.APP)
+                )
+            )
+    return passwords
+
+
+def _addresses(postgres: Postgres, passwords: dict[str, str]) -> dict[str, str]:
+    def url(role: str, database: str) -> str:
+        return postgres.url(role=role, password=passwords[role], database=database)
+
+    return {
+        "DATABASE_URL": url(roles.APP, roles.DATABASE),
+        "DATABASE_OWNER_URL": url(roles.OWNER, roles.DATABASE),
+        SUPERUSER_URL: url(SUPERUSER, "postgres"),
+    }
 
 
 def _migrate(environment: dict[str, str]) -> None:
