@@ -8,7 +8,11 @@ from collections.abc import Iterable
 MAX_NAMES = 50  # mentions taken from one text; more is noise
 
 # What may stand before a name with which a text begins.
-_GREETING = r"(?:(?:hey|hi|hello|ok|okay|yo|dear|good\s+(?:morning|evening)|hallo|moin)\b[\s,]*)?"
+_GREETING = re.compile(
+    r"\s*(?:(?:hey|hi|hello|ok|okay|yo|dear|good\s+(?:morning|evening)|hallo|moin)\b[\s,]*)?",
+    re.IGNORECASE,
+)
+_CALLS = re.compile(r"\s*(?:[,:!?;.\u2026\u2013\u2014-]|$)")
 
 
 def mentioned(text: str, *, names: Iterable[str]) -> list[str]:
@@ -32,7 +36,25 @@ def mentioned(text: str, *, names: Iterable[str]) -> list[str]:
 
 def begins_with_name(text: str, *, name: str) -> bool:
     """Say whether a text opens with a name, as in "Mira, what is new?" or "hey Mira"."""
-    if not name:
+    return _after_name(text, name) is not None
+
+
+def calls_by_name(text: str, *, name: str) -> bool:
+    """Say whether a text opens by calling a name: "Will, are you there?", not "Will it rain?"."""
+    rest = _after_name(text, name)
+    if rest is None:
         return False
-    pattern = rf"\s*{_GREETING}@?{re.escape(name)}(?!\w)"
-    return re.match(pattern, text, re.IGNORECASE) is not None
+    greeting = _GREETING.match(text)
+    is_greeted = greeting is not None and bool(greeting.group().strip())
+    return is_greeted or text.lstrip().startswith("@") or _CALLS.match(rest) is not None
+
+
+def _after_name(text: str, name: str) -> str | None:
+    """Return what follows a name with which the text opens, or None."""
+    greeting = _GREETING.match(text)
+    opening = text[greeting.end() :] if greeting else text
+    opening = opening.removeprefix("@")[: len(name) + 8]
+    if not name or opening[: len(name)].casefold() != name.casefold():
+        return None
+    rest = opening[len(name) :]
+    return None if re.match(r"\w", rest) else rest

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
 
 from django.db import connection
 from django.db.models import QuerySet
 
 from agentapp.turns.models import Turn
+from agentapp.turns.rules import Spoken
 
 PAGE = 50  # turns
 OPEN = (Turn.Status.QUEUED, Turn.Status.RUNNING)
@@ -44,29 +44,6 @@ WHERE turn.agent_id = ANY(%(agents)s) AND turn.person_id = ANY(%(people)s)
     AND (SELECT is_tryout FROM agentapp_room room WHERE room.id = turn.room_id) = %(tryout)s
 GROUP BY agent_id, person_id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """How much was spoken in a room of late.
-
-    Attributes:
-        room_10min: Answers of all agents.
-        unaddressed_hour: Per agent, answers to nobody in particular.
-        unaddressed_window: The same, among the last messages of the room.
-        reactions_hour: Per agent.
-        without_human: Turns of all agents since a human last spoke, reactions included.
-        answers_without_human: The same without reactions.
-        to_person: Per (agent, person), answers within 10 minutes and within a day.
-    """
-
-    room_10min: int = 0
-    unaddressed_hour: Mapping[int, int] = field(default_factory=dict)
-    unaddressed_window: Mapping[int, int] = field(default_factory=dict)
-    reactions_hour: Mapping[int, int] = field(default_factory=dict)
-    without_human: int = 0
-    answers_without_human: int = 0
-    to_person: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
 
 def spoken(

@@ -49,7 +49,17 @@ def record_silent(*, decided: Sequence[Decided]) -> None:
     They are no state changes of anything a person sees, so they write no events.
     """
     Turn.objects.bulk_create(
-        [_row(each, status=Turn.Status.DONE, finished_at=GreenroomNow()) for each in decided],
+        [
+            Turn(
+                agent_id=each.agent_id,
+                trigger_kind=Turn.Trigger.MESSAGE,
+                trigger_id=each.trigger_id,
+                status=Turn.Status.DONE,
+                finished_at=GreenroomNow(),
+                **_columns(each),
+            )
+            for each in decided
+        ],
         ignore_conflicts=True,
     )
 

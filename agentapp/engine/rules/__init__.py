@@ -1,0 +1,3 @@
+"""The engine's decisions: pure functions over frozen views."""
+
+from __future__ import annotations
