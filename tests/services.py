@@ -125,6 +125,10 @@ def _build(postgres: Postgres, server: Program) -> dict[str, str]:
                     sql.Identifier(roles.APP)
                 )
             )
+            # Only a test may move the clock.
+            connection.execute(
+                sql.SQL("GRANT UPDATE ON greenroom_clock TO {}").format(sql.Identifier(roles.APP))
+            )
     return passwords
 
 

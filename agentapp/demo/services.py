@@ -18,6 +18,7 @@ from agentapp.identity.services.rooms import create_room
 from agentapp.identity.services.tenancy import create_workspace
 from agentapp.llm.models import Provider
 from agentapp.presence.services import add_agent
+from agentapp.safety.models import SafetyState
 
 logger = logging.getLogger(__name__)
 
@@ -116,21 +117,25 @@ def _remove(user: User) -> bool:
     run = DemoRun.objects.select_for_update().filter(user=user).first()
     if run is None:
         return False
-    workspace_id = run.workspace_id
-    # New rows refer to their room, agent or workspace; with those locked they wait, and then fail
-    # instead of staying behind. Rooms come first, as everywhere.
-    for model in (Room, Agent):
-        list(
-            model.objects.select_for_update()
-            .filter(workspace_id=workspace_id)
-            .order_by("pk")
-            .values_list("pk", flat=True)
-        )
-    workspace = Workspace.objects.select_for_update().get(pk=workspace_id)
+    workspace = _locked_against_new_rows(run.workspace_id)
     _record("demo.removed", run, by=user)
     Agent.objects.filter(workspace=workspace).delete()  # before the versions they pin
     workspace.delete()
     return True
+
+
+def _locked_against_new_rows(workspace_id: int) -> Workspace:
+    """Lock what new rows refer to: they wait, and then fail instead of staying behind.
+
+    Stop flags come first, as in a claim, and rooms before agents, as in intake.
+    """
+    for rows in (
+        SafetyState.objects.filter(workspace_id=workspace_id),
+        Room.objects.filter(workspace_id=workspace_id),
+        Agent.objects.filter(workspace_id=workspace_id),
+    ):
+        list(rows.select_for_update().order_by("pk").values_list("pk", flat=True))
+    return Workspace.objects.select_for_update().get(pk=workspace_id)
 
 
 def _give_rehearsal(workspace: Workspace) -> None:
