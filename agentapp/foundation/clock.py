@@ -37,9 +37,15 @@ def shifted(by: timedelta) -> Iterator[None]:
     The app role may not write the offset in a real deployment, so this raises there.
     """
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE greenroom_clock SET shift = shift + %s", [by])
+        cursor.execute(
+            "UPDATE greenroom_clock SET shift = shift + make_interval(secs => %s)",
+            [by.total_seconds()],
+        )
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("UPDATE greenroom_clock SET shift = shift - %s", [by])
+            cursor.execute(
+                "UPDATE greenroom_clock SET shift = shift - make_interval(secs => %s)",
+                [by.total_seconds()],
+            )

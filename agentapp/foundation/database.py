@@ -33,7 +33,7 @@ def refuse_open_transaction() -> None:
     A test's own enclosing transaction is marked by Django and does not count.
     """
     blocks = connection.atomic_blocks
-    if any(not block._from_testcase for block in blocks):
+    if any(not getattr(block, "_from_testcase", False) for block in blocks):
         raise OpenTransaction
 
 

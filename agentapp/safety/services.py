@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from agentapp.events.services import record
 from agentapp.foundation.errors import Invalid
@@ -90,15 +91,11 @@ def _switch(
 ) -> SafetyState:
     if scope not in {"host", "workspace"} or (scope == "workspace") == (workspace_id is None):
         raise Invalid("Stop either one workspace or the host.")
-    if workspace_id is None:
-        SafetyState.objects.bulk_create([SafetyState(scope="host")], ignore_conflicts=True)
-    else:
-        SafetyState.objects.bulk_create(
-            [SafetyState(scope="workspace", workspace_id=workspace_id)], ignore_conflicts=True
-        )
-    state = SafetyState.objects.select_for_update(no_key=True).get(
-        scope=scope, workspace_id=workspace_id
+    SafetyState.objects.bulk_create(
+        [SafetyState(scope=scope, workspace_id=workspace_id)], ignore_conflicts=True
     )
+    where = Q(scope="host") if workspace_id is None else Q(scope=scope, workspace_id=workspace_id)
+    state = SafetyState.objects.select_for_update(no_key=True).get(where)
     if state.is_stopped != on:
         state.is_stopped = on
         state.reason = reason

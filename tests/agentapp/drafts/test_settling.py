@@ -134,9 +134,11 @@ def test_a_published_draft_is_taken_back_from_its_platform(cast: Cast) -> None:
 def test_the_database_refuses_moves_that_are_not_drawn(cast: Cast) -> None:
     draft, _ = on_the_wire(cast)
 
-    with pytest.raises(IntegrityError, match="may not go from publishing to pending"):
-        with transaction.atomic():
-            Draft.objects.filter(pk=draft.pk).update(status="pending")
+    with (
+        pytest.raises(IntegrityError, match="may not go from publishing to pending"),
+        transaction.atomic(),
+    ):
+        Draft.objects.filter(pk=draft.pk).update(status="pending")
 
 
 @pytest.mark.django_db(transaction=True)

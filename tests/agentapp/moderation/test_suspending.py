@@ -43,7 +43,7 @@ def _approve(cast: Cast, drafts: list[Draft]) -> None:
 
 
 def test_a_suspension_holds_everything_back_and_empties_the_rooms(cast: Cast) -> None:
-    pending, approved = _waiting(cast, 2)
+    _, approved = _waiting(cast, 2)
     _approve(cast, [approved])
 
     suspend(agent_id=cast.ada.pk, by=cast.root, reason="rude")
