@@ -34,7 +34,7 @@ def recall(
         limit=limit * CANDIDATES_PER_PLACE,
     )
     found = rules.best([_recalled(each) for each in near], limit=limit)
-    services.mark_used(memory_ids=[each.id for each in found])
+    services.mark_used(memory_ids=[each.id for each in found], room_id=room_id)
     return found
 
 

@@ -25,11 +25,13 @@ from agentapp.turns.models import Turn
 
 logger = logging.getLogger(__name__)
 
-# Uses are a statistic: a row that another recall is counting is passed over, not waited for.
+# Uses are a statistic: a row that another recall is counting is passed over, not waited for, and
+# a try-out leaves no trace in it.
 MARK_USED = """
 UPDATE agentapp_memory SET uses = uses + 1, last_used_at = greenroom_now()
-WHERE id IN (
-    SELECT id FROM agentapp_memory WHERE id = ANY(%(ids)s) FOR NO KEY UPDATE SKIP LOCKED)
+WHERE NOT EXISTS (SELECT FROM agentapp_room WHERE id = %(room_id)s AND is_tryout)
+    AND id IN (
+        SELECT id FROM agentapp_memory WHERE id = ANY(%(ids)s) FOR NO KEY UPDATE SKIP LOCKED)
 """
 
 
@@ -83,11 +85,11 @@ def withdraw_from_message(*, message_id: int) -> int:
     return count
 
 
-def mark_used(*, memory_ids: Sequence[int]) -> None:
-    """Count that these memories were put before a model; one statement."""
+def mark_used(*, memory_ids: Sequence[int], room_id: int) -> None:
+    """Count that these memories were used for an answer in this room; one statement."""
     if memory_ids:
         with connection.cursor() as cursor:
-            cursor.execute(MARK_USED, {"ids": list(memory_ids)})
+            cursor.execute(MARK_USED, {"ids": list(memory_ids), "room_id": room_id})
 
 
 def set_vector(*, memory_id: int, text: str, vector: Vector) -> bool:

