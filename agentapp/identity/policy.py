@@ -144,7 +144,7 @@ def _own_agents(user: User) -> QuerySet[Agent]:
 
 
 def _rooms(user: User) -> QuerySet[Room, Any]:
-    """Where the user is, where an own agent is, public rooms of owners, and what moderators see."""
+    """Where the user is, where an own agent is, public rooms, and what moderators see."""
     here = Participant.objects.filter(
         identity__user=user,
         left_at__isnull=True,
@@ -153,16 +153,12 @@ def _rooms(user: User) -> QuerySet[Room, Any]:
     own = Room.objects.filter(
         memberships__agent__in=_own_agents(user), memberships__left_at__isnull=True
     ).values("pk")
-    return Room.objects.filter(
-        Q(pk__in=here)
-        | Q(pk__in=own)
-        | Q(
-            visibility=Room.Visibility.PUBLIC,
-            workspace__in=_workspaces(user, Seat.Role.OWNER),
-        )
-        # Direct rooms stay between the person, the agent and its owner.
-        | (Q(workspace__in=_workspaces(user, Seat.Role.MODERATOR)) & ~Q(kind=Room.Kind.DIRECT))
-    ).values("pk")
+    rule = Q(pk__in=here) | Q(pk__in=own)
+    if not user.is_guest:  # a guest's link leads into one room, not into the workspace
+        rule |= Q(visibility=Room.Visibility.PUBLIC, workspace__in=_workspaces(user, *Seat.Role))
+    # Direct rooms stay between the person, the agent and its owner.
+    moderated = Q(workspace__in=_workspaces(user, Seat.Role.MODERATOR))
+    return Room.objects.filter(rule | (moderated & ~Q(kind=Room.Kind.DIRECT))).values("pk")
 
 
 def _may_view(user: User, obj: Model) -> bool:
@@ -210,7 +206,10 @@ def _may_chat(user: User, obj: Model) -> bool:
         return False
     if _is_participant(user, obj):
         return user.is_superuser or has_seat(user, obj.workspace_id)
-    return obj.kind != Room.Kind.DIRECT and _may_manage(user, obj)
+    if obj.kind == Room.Kind.DIRECT:
+        return False
+    is_open = obj.visibility == Room.Visibility.PUBLIC and not user.is_guest
+    return (is_open and has_seat(user, obj.workspace_id)) or _may_manage(user, obj)
 
 
 def _may_administer(user: User, _obj: Model) -> bool:

@@ -151,12 +151,9 @@ def _existing(agent_id: int) -> Agent:
 
 def _locked(agent_id: int, by: User) -> Agent:
     """Return the agent with its row locked, so that two savers get two version numbers."""
-    agent = (
-        Agent.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("version__blueprint", "workspace")
-        .filter(pk=agent_id)
-        .first()
-    )
+    # Locked alone, then read: a join would be checked again against the version it had before.
+    Agent.objects.select_for_update(no_key=True).filter(pk=agent_id).first()
+    agent = Agent.objects.select_related("version__blueprint").filter(pk=agent_id).first()
     if agent is None:
         raise NotFound
     policy.require(by, Verb.MANAGE, agent)
