@@ -1,0 +1,27 @@
+"""Ways of talking to models. Each is imported at its first use: SDKs load slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from agentapp.llm.adapters.protocol import Adapter, Target, Watch
+
+_MODULES = {
+    "openai": ("agentapp.llm.adapters.openai", "OpenAIAdapter"),
+    "rehearsal": ("agentapp.llm.adapters.rehearsal", "RehearsalAdapter"),
+}
+
+
+def adapter_for(kind: str) -> Adapter:
+    """Return the adapter for a kind of provider."""
+    module, name = _MODULES[kind]
+    adapter: Adapter = getattr(import_module(module), name)()
+    return adapter
+
+
+def model_lister() -> Callable[[Target, Watch], list[str]]:
+    """Return the function that asks a server of kind `openai` which models it has."""
+    module = import_module("agentapp.llm.adapters.openai")
+    lister: Callable[[Target, Watch], list[str]] = module.OpenAIAdapter().list_models
+    return lister

@@ -83,7 +83,10 @@ class WatchedStream(httpcore2.NetworkStream):
 
     @override
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, timeout=_seconds_left(CONNECT_SECONDS))
+        seconds = _seconds_left(CONNECT_SECONDS)
+        if _current.watch is not None:
+            _current.watch.has_sent = True
+        self._inner.write(buffer, timeout=seconds)
 
     @override
     def close(self) -> None:

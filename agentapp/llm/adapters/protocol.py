@@ -54,6 +54,7 @@ class Watch:
 
     def __init__(self, *, deadline: float, should_stop: Callable[[], bool] | None = None) -> None:
         self.deadline = deadline  # time.monotonic() of this process
+        self.has_sent = False  # set by an adapter once bytes of a request have left
         self._should_stop = should_stop
         self._next_poll = 0.0
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 TOKENS_PER_PRICE = 1_000_000
 TOKENS_PER_MESSAGE = 16  # roles and separators, generously
+LIKELY_TOKENS_PER_MESSAGE = 4
 BACKGROUND_SHARE = 0.30  # of a day's budget, for what nobody waits for
 BACKGROUND_STOPS_AT = 0.80  # of that share; the rest covers what is already under way
 LOW_AT = 0.95  # from here on only the cheap model, and only for who asked
@@ -77,6 +78,11 @@ def likely_tokens(text: str) -> int:
     """Return a fair guess, rather high than low, for a server that does not count."""
     size, plain = _sizes(text)
     return -(-plain // 3) + -(-(size - plain) // 2)
+
+
+def likely_prompt_tokens(texts: Iterable[str]) -> int:
+    """Return a fair guess of a whole prompt's tokens."""
+    return sum(likely_tokens(text) + LIKELY_TOKENS_PER_MESSAGE for text in texts)
 
 
 def _sizes(text: str) -> tuple[int, int]:

@@ -53,6 +53,7 @@ CHEAP_MODELS = (
     "llama-3.1-8b-instant",
     "gpt-oss-20b",
 )
+THINKING_TOKENS = 1500  # room for a model told to think little
 _NOT_FOR_TALKING = (
     "embed", "rerank", "whisper", "tts", "dall-e", "image", "moderation", "guard", "audio",
     "realtime", "transcribe", "speech", "ocr", "sora", "veo", "imagen", "search", "babbage",
@@ -99,6 +100,12 @@ def is_version_of(name: str, family: str) -> bool:
     return ending != bare and (ending == "latest" or ending.replace("-", "").isdigit())
 
 
+def same_model(served: str, asked: str) -> bool:
+    """Return whether the model that answered is the one that was asked, or a version of it."""
+    bare = asked.rpartition("/")[2].lower()
+    return is_version_of(served, bare) or is_version_of(asked, served.rpartition("/")[2].lower())
+
+
 def _own(names: Sequence[str]) -> str:
     """Prefer what calls itself made for chat; otherwise the server's first."""
     for name in names:
@@ -111,3 +118,8 @@ def thinks_first(model: str) -> bool:
     """Return whether a model spends answer tokens on thinking unless told to think little."""
     bare = model.rpartition("/")[2].lower()
     return bare.startswith(("gpt-5", "gpt-6", "o1", "o3", "o4"))
+
+
+def answer_allowance(model: str, max_tokens: int) -> int:
+    """Return the tokens a request may use: thinking comes out of the same limit as the answer."""
+    return max_tokens + THINKING_TOKENS if thinks_first(model) else max_tokens

@@ -1,0 +1,282 @@
+"""The record of every request to a model: opened before it leaves, closed when it is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q
+from psycopg.errors import UniqueViolation
+
+from agentapp.events import services as events
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.secrets import digest
+from agentapp.llm import budget
+from agentapp.llm.adapters.protocol import ChatMessage
+from agentapp.llm.budget import Purse
+from agentapp.llm.errors import Overtaken, StillRunning
+from agentapp.llm.models import LLMCall, Reservation
+from agentapp.llm.routes import Route
+
+LEASE_GRACE_SECONDS = 30  # past a call's own deadline, to write down how it ended
+MAX_KEY = 64
+MAX_ERROR = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, by whom, and how long and dear the answer may be."""
+
+    workspace_id: int
+    purpose: str
+    messages: tuple[ChatMessage, ...]
+    key: str
+    agent_id: int | None
+    turn_id: int | None
+    max_tokens: int
+    temperature: float
+    deadline_seconds: float
+    is_background: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model said and what it cost, in micro-dollars."""
+
+    text: str
+    call_id: int
+    model: str
+    tokens_in: int
+    tokens_out: int
+    cost_micros: int
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to make one request: its row exists and its money is set aside."""
+
+    call_id: int
+    question: Question
+    route: Route
+    max_tokens: int
+    held_micros: int
+    purses: list[Purse]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended. `was_billed` False gives the money back."""
+
+    status: LLMCall.Status
+    was_billed: bool
+    cost_micros: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    is_estimated: bool = False
+    attempts: int = 0
+    latency_ms: int = 0
+    first_token_ms: int | None = None
+    served_model: str = ""
+    rate_id: int | None = None
+    finish_reason: str = ""
+    answer: str = ""
+    error: str = ""
+
+
+def key_of(text: str) -> str:
+    """Return a key that fits its column; a longer one is hashed."""
+    return text if len(text) <= MAX_KEY else digest(text)
+
+
+def saved_answer(key: str) -> tuple[Answer | None, str]:
+    """Return what was answered to this key before, or the key of the next attempt.
+
+    Raises:
+        StillRunning: Somebody is answering it right now.
+    """
+    attempts = LLMCall.objects.filter(Q(key=key) | Q(key__startswith=f"{key}#")).order_by("pk")
+    known = list(attempts)
+    if not known:
+        return None, key
+    last = known[-1]
+    if last.status == LLMCall.Status.DONE:
+        return answer_of(last), last.key
+    if last.status == LLMCall.Status.RUNNING and not lose(last.pk):
+        raise StillRunning
+    if last.status == LLMCall.Status.REFUSED:
+        return None, last.key
+    return None, f"{key}#{len(known) + 1}"
+
+
+def answer_of(call: LLMCall) -> Answer:
+    """Return the answer that a finished call saved."""
+    return Answer(
+        text=call.answer,
+        call_id=call.pk,
+        model=call.served_model or call.model,
+        tokens_in=call.tokens_in,
+        tokens_out=call.tokens_out,
+        cost_micros=call.cost_micros,
+        finish_reason=call.finish_reason,
+    )
+
+
+def open_call(
+    question: Question,
+    *,
+    key: str,
+    route: Route,
+    purses: list[Purse],
+    max_tokens: int,
+    held_micros: int,
+) -> Ticket:
+    """Write the call and set its money aside, both or neither.
+
+    Raises:
+        StillRunning: Another worker opened the same key first.
+        NotEnough: The money does not fit. Nothing is written.
+    """
+    lease = timedelta(seconds=question.deadline_seconds + LEASE_GRACE_SECONDS)
+    until = ExpressionWrapper(GreenroomNow() + lease, output_field=DateTimeField())
+    try:
+        with transaction.atomic():
+            call = _claimed_row(question, key=key, route=route)
+            Reservation.objects.bulk_create(
+                Reservation(
+                    call=call,
+                    spend_id=purse.spend_id,
+                    amount_micros=held_micros,
+                    lease_until=until,
+                )
+                for purse in purses
+            )
+            # Last, so that a busy day's row is locked as briefly as can be.
+            for purse in purses:
+                budget.hold(purse, micros=held_micros, is_background=question.is_background)
+    except IntegrityError as error:
+        if isinstance(error.__cause__, UniqueViolation):
+            raise StillRunning from error
+        raise
+    return Ticket(call.pk, question, route, max_tokens, held_micros, purses)
+
+
+def _claimed_row(question: Question, *, key: str, route: Route) -> LLMCall:
+    """Insert the call, or take over a row that was refused for want of money."""
+    fields = _fields(question, route)
+    refused = LLMCall.objects.filter(key=key, status=LLMCall.Status.REFUSED)
+    if refused.update(**fields, status=LLMCall.Status.RUNNING, error="", finished_at=None):
+        return LLMCall.objects.get(key=key)
+    return LLMCall.objects.create(**fields, key=key)
+
+
+def _fields(question: Question, route: Route) -> dict[str, object]:
+    return {
+        "workspace_id": question.workspace_id,
+        "agent_id": question.agent_id,
+        "turn_id": question.turn_id,
+        "provider_id": route.provider_pk,
+        "model": route.model,
+        "purpose": question.purpose,
+        "is_background": question.is_background,
+        "is_demo": route.is_demo,
+        "rate_id": route.price.rate_id,
+    }
+
+
+def refuse(question: Question, *, key: str, route: Route, why: str) -> None:
+    """Keep a row of a call that was never made because there was no money for it."""
+    row = LLMCall(
+        **_fields(question, route),
+        key=key,
+        status=LLMCall.Status.REFUSED,
+        error=why[:MAX_ERROR],
+        finished_at=GreenroomNow(),
+    )
+    LLMCall.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def close_call(ticket: Ticket, ending: Ending) -> None:
+    """Write down how a call ended and settle its money, once.
+
+    Announces: `llm.call.finished`.
+
+    Raises:
+        Overtaken: The watchdog wrote the call off before; nothing changes.
+    """
+    state = Reservation.State.SETTLED if ending.was_billed else Reservation.State.RELEASED
+    with transaction.atomic():
+        running = LLMCall.objects.filter(pk=ticket.call_id, status=LLMCall.Status.RUNNING)
+        changed = running.update(
+            status=ending.status,
+            cost_micros=ending.cost_micros,
+            tokens_in=ending.tokens_in,
+            tokens_out=ending.tokens_out,
+            tokens_cached=ending.tokens_cached,
+            is_estimated=ending.is_estimated,
+            attempts=ending.attempts,
+            latency_ms=ending.latency_ms,
+            first_token_ms=ending.first_token_ms,
+            served_model=ending.served_model,
+            rate_id=ending.rate_id,
+            finish_reason=ending.finish_reason,
+            answer=ending.answer,
+            error=ending.error[:MAX_ERROR],
+            finished_at=GreenroomNow(),
+        )
+        if changed != 1:
+            raise Overtaken
+        call = LLMCall.objects.get(pk=ticket.call_id)
+        _record("llm.call.finished", call)
+        budget.settle(call, cost_micros=ending.cost_micros, state=state)
+
+
+def lose(call_id: int) -> bool:
+    """Write off a running call whose lease has ended, at all it held.
+
+    Announces: `llm.call.lost`.
+
+    Returns:
+        False when the call is not running or its worker may still be alive.
+    """
+    alive = Reservation.objects.filter(
+        call=OuterRef("pk"), state=Reservation.State.RESERVED, lease_until__gt=GreenroomNow()
+    )
+    with transaction.atomic():
+        dead = LLMCall.objects.filter(~Exists(alive), pk=call_id, status=LLMCall.Status.RUNNING)
+        held = Reservation.objects.filter(call=call_id).order_by("-amount_micros").first()
+        changed = dead.update(
+            status=LLMCall.Status.LOST,
+            cost_micros=held.amount_micros if held else 0,
+            is_estimated=True,
+            error="The worker that asked ended before the answer was written down.",
+            finished_at=GreenroomNow(),
+        )
+        if changed != 1:
+            return False
+        call = LLMCall.objects.get(pk=call_id)
+        _record("llm.call.lost", call)
+        budget.settle(call, cost_micros=0, state=Reservation.State.LOST)
+    return True
+
+
+def _record(event_type: str, call: LLMCall) -> None:
+    events.record(
+        type=event_type,
+        subject_kind="call",
+        subject_id=call.pk,
+        workspace_id=call.workspace_id,
+        agent_id=call.agent_id,
+        payload={
+            "purpose": call.purpose,
+            "model": call.served_model or call.model,
+            "status": call.status,
+            "turn_id": call.turn_id,
+            "tokens_in": call.tokens_in,
+            "tokens_out": call.tokens_out,
+            "cost_micros": call.cost_micros,
+            "is_estimated": call.is_estimated,
+        },
+    )

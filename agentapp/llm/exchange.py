@@ -1,0 +1,201 @@
+"""One request, from its ticket to its settlement."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from contextlib import closing
+from random import SystemRandom
+from typing import NoReturn
+
+from agentapp.foundation.database import fresh_connection, released_connection
+from agentapp.llm import budget, calls, provider_health
+from agentapp.llm.adapters import adapter_for
+from agentapp.llm.adapters.protocol import (
+    Chunk,
+    DeadlinePassed,
+    Failure,
+    Request,
+    StopAsked,
+    Watch,
+)
+from agentapp.llm.budget import NotEnough
+from agentapp.llm.calls import Answer, Ending, Ticket
+from agentapp.llm.errors import ProviderUnavailable, Stopped
+from agentapp.llm.models import LLMCall
+from agentapp.llm.prices import known_price
+from agentapp.llm.progress import Progress
+from agentapp.llm.rules import money
+from agentapp.llm.rules.money import Price
+from agentapp.llm.rules.picking import same_model
+from agentapp.llm.rules.retrying import retry_wait
+
+logger = logging.getLogger(__name__)
+_rng = SystemRandom()
+OnText = Callable[[str], None]
+
+
+def answered(ticket: Ticket, *, watch: Watch, on_text: OnText | None = None) -> Answer:
+    """Make the request of a ticket and settle it, however it ends."""
+    progress = Progress(
+        prompt_tokens=money.likely_prompt_tokens(m.content for m in ticket.question.messages),
+        max_bytes=money.most_answer_bytes(ticket.max_tokens),
+    )
+    try:
+        with released_connection():
+            _converse(ticket, progress, watch, on_text)
+        text = progress.finished_text()
+    except Failure as failure:
+        _fail(ticket, progress, failure, was_billed=failure.may_be_billed)
+    except (DeadlinePassed, StopAsked) as ending:
+        _fail(ticket, progress, ending, was_billed=watch.has_sent)
+    except BaseException as error:
+        _close(ticket, progress, was_billed=watch.has_sent, error=type(error).__name__)
+        raise
+    _close(ticket, progress, was_billed=True, answer=text)
+    if ticket.route.had_error and ticket.route.provider_pk is not None:
+        provider_health.note_success(ticket.route.provider_pk)
+    return calls.answer_of(LLMCall.objects.get(pk=ticket.call_id))
+
+
+def _converse(ticket: Ticket, progress: Progress, watch: Watch, on_text: OnText | None) -> None:
+    """Ask until an answer has begun; after that there is no second try."""
+    request = _request(ticket, watch)
+    while True:
+        progress.attempts += 1
+        try:
+            with closing(_chunks(ticket, request)) as chunks:
+                for chunk in chunks:
+                    shown = progress.take(chunk)
+                    if shown and on_text is not None:
+                        on_text(shown)
+                    watch.check()
+        except Failure as failure:
+            wait = _wait(failure, progress, watch)
+            if wait is None or not _can_afford_another(ticket, progress, failure):
+                raise
+        else:
+            return
+        watch.sleep(wait)
+        watch.has_sent = False
+
+
+def _chunks(ticket: Ticket, request: Request) -> Generator[Chunk]:
+    yield from adapter_for(ticket.route.kind).stream(request)
+
+
+def _wait(failure: Failure, progress: Progress, watch: Watch) -> float | None:
+    if progress.has_text:
+        return None
+    return retry_wait(
+        failure.kind,
+        attempt=progress.attempts,
+        retry_after=failure.retry_after,
+        remaining=watch.remaining(),
+        rng=_rng,
+    )
+
+
+def _can_afford_another(ticket: Ticket, progress: Progress, failure: Failure) -> bool:
+    """Hold the price of a try that failed after it was sent, beside that of the next one."""
+    if not failure.may_be_billed:
+        return True
+    extra = money.cost_micros(ticket.route.price, tokens_in=progress.prompt_tokens, tokens_out=0)
+    try:
+        with fresh_connection():
+            budget.hold_more(
+                ticket.call_id,
+                ticket.purses,
+                micros=extra,
+                is_background=ticket.question.is_background,
+            )
+    except NotEnough:
+        return False
+    progress.waste()
+    return True
+
+
+def _request(ticket: Ticket, watch: Watch) -> Request:
+    question = ticket.question
+    return Request(
+        model=ticket.route.model,
+        messages=question.messages,
+        max_tokens=ticket.max_tokens,
+        temperature=question.temperature,
+        watch=watch,
+        target=ticket.route.target,
+        purpose=question.purpose,
+        workspace_id=question.workspace_id,
+        agent_id=question.agent_id,
+        turn_id=question.turn_id,
+        key=question.key,
+    )
+
+
+def _fail(
+    ticket: Ticket,
+    progress: Progress,
+    why: Failure | DeadlinePassed | StopAsked,
+    *,
+    was_billed: bool,
+) -> NoReturn:
+    """Settle a call that has no answer and say why in our own families of errors."""
+    message = why.message
+    if isinstance(why, DeadlinePassed):
+        message = f"The model did not answer within {ticket.question.deadline_seconds:g} seconds."
+    _close(ticket, progress, was_billed=was_billed, error=message)
+    if isinstance(why, StopAsked):
+        raise Stopped from None
+    if isinstance(why, DeadlinePassed):
+        raise ProviderUnavailable(message) from None
+    provider_health.note_failure(ticket, why)
+    raise ProviderUnavailable(message, kind=why.kind) from why
+
+
+def _close(
+    ticket: Ticket, progress: Progress, *, was_billed: bool, answer: str = "", error: str = ""
+) -> None:
+    price = _price(ticket, progress)
+    bill = progress.bill(price, counts_last=was_billed)
+    ending = Ending(
+        status=LLMCall.Status.DONE if answer else LLMCall.Status.FAILED,
+        was_billed=was_billed or progress.wasted_tries > 0,
+        cost_micros=bill.cost_micros,
+        tokens_in=bill.tokens_in,
+        tokens_out=bill.tokens_out,
+        tokens_cached=bill.tokens_cached,
+        is_estimated=bill.is_estimated,
+        attempts=progress.attempts,
+        latency_ms=progress.elapsed_ms,
+        first_token_ms=progress.first_token_ms,
+        served_model=progress.model,
+        rate_id=price.rate_id,
+        finish_reason=progress.finish_reason,
+        answer=answer,
+        error=error,
+    )
+    calls.close_call(ticket, ending)
+    logger.info(
+        "call %d (%s by %s): %s after %d ms, %d tries, %d micros",
+        ticket.call_id,
+        ticket.question.purpose,
+        ticket.route.model,
+        ending.status,
+        ending.latency_ms,
+        ending.attempts,
+        ending.cost_micros,
+    )
+
+
+def _price(ticket: Ticket, progress: Progress) -> Price:
+    """Return the asked model's price, or the dearer one when another model answered."""
+    route = ticket.route
+    if route.price.is_free or not progress.model or same_model(progress.model, route.model):
+        return route.price
+    served = known_price(
+        kind=route.kind,
+        base_url=route.target.base_url,
+        model=progress.model,
+        day=ticket.purses[0].day,
+    )
+    return max(route.price, served, key=lambda price: price.input_micros + price.output_micros)

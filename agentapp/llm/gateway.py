@@ -1,0 +1,166 @@
+"""The single door to models.
+
+`ask` does, in this order: refuse inside a transaction; return what the key was answered before;
+choose server and model; set the most it may cost aside; write the call's row; give the database
+connection back; ask, with one layer of retries, until one deadline; settle what it cost.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from agentapp.foundation import clock
+from agentapp.foundation.database import fresh_connection, refuse_open_transaction
+from agentapp.identity.models import Workspace
+from agentapp.llm import budget, calls, routes
+from agentapp.llm.adapters.protocol import ChatMessage, Role, Watch
+from agentapp.llm.budget import NotEnough, Purse
+from agentapp.llm.calls import Answer, Question, Ticket
+from agentapp.llm.errors import (
+    BudgetExhausted,
+    NoProvider,
+    ProviderUnavailable,
+    Stopped,
+)
+from agentapp.llm.exchange import OnText, answered
+from agentapp.llm.models import LLMCall
+from agentapp.llm.routes import Route
+from agentapp.llm.rules import days, money
+from agentapp.llm.rules.money import Level
+from agentapp.llm.rules.picking import answer_allowance
+
+__all__ = [
+    "Answer",
+    "BudgetExhausted",
+    "ChatMessage",
+    "NoProvider",
+    "ProviderUnavailable",
+    "Role",
+    "Stopped",
+    "ask",
+]
+
+logger = logging.getLogger(__name__)
+_BACKGROUND = {LLMCall.Purpose.DECIDE}
+
+
+def ask(
+    *,
+    workspace_id: int,
+    purpose: str,
+    messages: Sequence[ChatMessage],
+    key: str,
+    agent_id: int | None = None,
+    turn_id: int | None = None,
+    max_tokens: int = 600,
+    temperature: float = 0.7,
+    deadline_seconds: float = 60,
+    on_text: OnText | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    background: bool | None = None,
+) -> Answer:
+    """Ask the workspace's model once and pay for it once.
+
+    Writes: LLMCall, Reservation, Spend. Calls: one model server, with retries before the first
+    token only. Announces: `llm.call.finished`, `budget.exhausted`, `provider.failed`.
+
+    Args:
+        workspace_id: Whose provider answers and whose budget pays.
+        purpose: One of `LLMCall.Purpose`; small work (decide, screen) goes to the cheap model.
+        messages: The prompt.
+        key: Asking again with a key that was answered returns that answer and costs nothing.
+        agent_id: Its own budget, where it has one, must fit too.
+        turn_id: The decision that this call belongs to.
+        max_tokens: The most the answer may hold.
+        temperature: 0 to 2; left out for models that do not take one.
+        deadline_seconds: For everything, retries included, by this process's monotonic clock.
+        on_text: Gets the answer's text as it streams. It must not touch the database.
+        should_stop: Asked at most every 0.25 s; may read the database.
+        background: Nobody waits for the answer, so it may use only the background's share of
+            the day; by default so for `decide`.
+
+    Raises:
+        OpenTransaction: Called inside a transaction.
+        StillRunning: The same key is being answered right now.
+        NoProvider: No model is connected that may answer here.
+        BudgetExhausted: It does not fit today's budget.
+        ProviderUnavailable: No answer; the message says why. What it cost is settled.
+        Stopped: `should_stop` said so. What it cost is settled.
+    """
+    refuse_open_transaction()
+    question = Question(
+        workspace_id=workspace_id,
+        purpose=purpose,
+        messages=tuple(messages),
+        key=calls.key_of(key),
+        agent_id=agent_id,
+        turn_id=turn_id,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        deadline_seconds=deadline_seconds,
+        is_background=purpose in _BACKGROUND if background is None else background,
+    )
+    watch = _watch(deadline_seconds, should_stop)
+    saved, attempt_key = calls.saved_answer(question.key)
+    if saved is not None:
+        return saved
+    return answered(_reserved(question, attempt_key), watch=watch, on_text=on_text)
+
+
+def _watch(seconds: float, should_stop: Callable[[], bool] | None) -> Watch:
+    def asked_to_stop() -> bool:
+        # Whatever connection the question needs goes back at once: a stream lasts long.
+        with fresh_connection():
+            return should_stop is not None and should_stop()
+
+    deadline = time.monotonic() + seconds
+    return Watch(deadline=deadline, should_stop=asked_to_stop if should_stop else None)
+
+
+def _reserved(question: Question, key: str) -> Ticket:
+    workspace = Workspace.objects.get(pk=question.workspace_id)
+    provider = routes.provider_for(workspace)
+    day = days.local_day(clock.now(), workspace.timezone)
+    purses = budget.purses_for(workspace=workspace, agent_id=question.agent_id, day=day)
+    level = money.worst(purse.level for purse in purses)
+    names = routes.models_for(provider, purpose=question.purpose, level=level)
+    ways = [
+        routes.route_to(provider, model=name, day=day, is_demo=workspace.is_demo) for name in names
+    ]
+    if question.is_background and level is not Level.OK and not ways[0].price.is_free:
+        raise BudgetExhausted("Little is left of today's budget; it is kept for who asks.")
+    return reserved(question, key=key, ways=ways, purses=purses)
+
+
+def reserved(question: Question, *, key: str, ways: list[Route], purses: list[Purse]) -> Ticket:
+    """Set money aside for the first of several models that fits.
+
+    Raises:
+        BudgetExhausted: None fits; a row and, once a day, an event say so.
+    """
+    for way in ways[:-1]:
+        try:
+            return _opened(question, key=key, way=way, purses=purses)
+        except NotEnough:
+            logger.info("call %s: %s does not fit, trying the cheap model", key, way.model)
+    try:
+        return _opened(question, key=key, way=ways[-1], purses=purses)
+    except NotEnough as short:
+        calls.refuse(question, key=key, route=ways[-1], why=short.message)
+        if short.is_final:
+            budget.mark_exhausted(short.purse, workspace_id=question.workspace_id)
+        raise
+
+
+def _opened(question: Question, *, key: str, way: Route, purses: list[Purse]) -> Ticket:
+    max_tokens = answer_allowance(way.model, question.max_tokens)
+    most = money.cost_micros(
+        way.price,
+        tokens_in=money.most_tokens(part.content for part in question.messages),
+        tokens_out=max_tokens,
+    )
+    return calls.open_call(
+        question, key=key, route=way, purses=purses, max_tokens=max_tokens, held_micros=most
+    )

@@ -1,0 +1,158 @@
+"""Proves an address, a key and a model by one real, tiny completion."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+
+from django.template import loader
+
+from agentapp.foundation import clock
+from agentapp.foundation.database import released_connection
+from agentapp.identity.models import Workspace
+from agentapp.llm import budget
+from agentapp.llm.adapters import model_lister
+from agentapp.llm.adapters.protocol import (
+    ChatMessage,
+    DeadlinePassed,
+    Failure,
+    FailureKind,
+    Role,
+    Target,
+    Watch,
+)
+from agentapp.llm.calls import Answer, Question
+from agentapp.llm.errors import NotProven, ProviderUnavailable
+from agentapp.llm.exchange import answered
+from agentapp.llm.gateway import reserved
+from agentapp.llm.models import LLMCall, Provider
+from agentapp.llm.prices import known_price
+from agentapp.llm.queries import price_in_words
+from agentapp.llm.routes import Route
+from agentapp.llm.rules import days
+from agentapp.llm.rules.picking import can_talk, picked_models
+
+LIST_SECONDS = 15.0
+ANSWER_SECONDS = 30.0
+ANSWER_TOKENS = 64
+MAX_OFFERED = 200
+_LISTING_IS_OPTIONAL = {
+    FailureKind.ADDRESS,
+    FailureKind.MALFORMED,
+    FailureKind.MODEL,
+    FailureKind.REQUEST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A server that somebody wants to use; the models are "" when they are to be picked."""
+
+    base_url: str
+    key: str
+    reply_model: str
+    cheap_model: str
+
+    @property
+    def target(self) -> Target:
+        """Return where to send requests. It belongs to no stored provider yet."""
+        return Target("", base_url=self.base_url, key=self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the completion showed. `models` are the names to choose others from."""
+
+    model: str
+    cheap_model: str
+    seconds: float
+    cost_micros: int
+    text: str
+    price: str
+    models: list[str]
+    call_id: int
+
+
+def prove(*, workspace: Workspace, candidate: Candidate) -> Proof:
+    """Ask the server for its models and one of them for a word; the budget pays.
+
+    Calls: two requests. Writes: LLMCall, Reservation, Spend (through the gateway).
+
+    Raises:
+        NotProven: Something does not work; the message says what to do.
+        BudgetExhausted: Not even this fits today's budget.
+    """
+    names = _listed(candidate)
+    reply, cheap = _chosen(candidate, names)
+    began = time.monotonic()
+    try:
+        answer = _asked(workspace, candidate, reply)
+    except ProviderUnavailable as error:
+        raise NotProven(error.message) from error
+    return Proof(
+        model=reply,
+        cheap_model=cheap,
+        seconds=round(time.monotonic() - began, 2),
+        cost_micros=answer.cost_micros,
+        text=answer.text,
+        price=price_in_words(_route(workspace, candidate, reply).price),
+        models=[name for name in names if can_talk(name)][:MAX_OFFERED],
+        call_id=answer.call_id,
+    )
+
+
+def _listed(candidate: Candidate) -> list[str]:
+    """Return the server's models; none when it does not list any but one was named."""
+    try:
+        with released_connection():
+            return model_lister()(candidate.target, Watch.lasting(LIST_SECONDS))
+    except DeadlinePassed:
+        raise NotProven(
+            f"The server did not answer within {LIST_SECONDS:.0f} seconds. "
+            "Check the address, and that the server is running."
+        ) from None
+    except Failure as failure:
+        if candidate.reply_model and failure.kind in _LISTING_IS_OPTIONAL:
+            return []
+        raise NotProven(failure.message) from failure
+
+
+def _chosen(candidate: Candidate, names: list[str]) -> tuple[str, str]:
+    reply, cheap = picked_models(names)
+    if candidate.reply_model:
+        known = candidate.cheap_model or cheap or candidate.reply_model
+        return candidate.reply_model, known
+    if not reply:
+        raise NotProven(
+            "The server offers no model that can talk. Load one there first, or name it here."
+        )
+    return reply, candidate.cheap_model or cheap
+
+
+def _asked(workspace: Workspace, candidate: Candidate, model: str) -> Answer:
+    words = loader.get_template("prove.txt", using="prompts").render()
+    question = Question(
+        workspace_id=workspace.pk,
+        purpose=LLMCall.Purpose.PROVE,
+        messages=(ChatMessage(Role.USER, words),),
+        key=f"prove:{uuid.uuid4()}",
+        agent_id=None,
+        turn_id=None,
+        max_tokens=ANSWER_TOKENS,
+        temperature=0.0,
+        deadline_seconds=ANSWER_SECONDS,
+        is_background=False,
+    )
+    day = days.local_day(clock.now(), workspace.timezone)
+    purses = budget.purses_for(workspace=workspace, agent_id=None, day=day)
+    ways = [_route(workspace, candidate, model)]
+    ticket = reserved(question, key=question.key, ways=ways, purses=purses)
+    return answered(ticket, watch=Watch.lasting(ANSWER_SECONDS))
+
+
+def _route(workspace: Workspace, candidate: Candidate, model: str) -> Route:
+    day = days.local_day(clock.now(), workspace.timezone)
+    kind = Provider.Kind.OPENAI
+    price = known_price(kind=kind, base_url=candidate.base_url, model=model, day=day)
+    return Route(kind=kind, target=candidate.target, model=model, price=price, provider_pk=None)

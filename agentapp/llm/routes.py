@@ -1,0 +1,68 @@
+"""Which server and model answers a question, and at what price."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date
+
+from agentapp.foundation.secrets import unseal
+from agentapp.identity.models import Workspace
+from agentapp.llm import queries
+from agentapp.llm.adapters.protocol import Target
+from agentapp.llm.errors import NoProvider
+from agentapp.llm.models import LLMCall, Provider
+from agentapp.llm.prices import known_price
+from agentapp.llm.rules.money import Level, Price
+
+KEY_TABLE, KEY_COLUMN = "agentapp_provider", "key_sealed"
+_SMALL_WORK = {LLMCall.Purpose.DECIDE, LLMCall.Purpose.SCREEN}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One model on one server. `provider_pk` is None while a new one is being proven."""
+
+    kind: str
+    target: Target
+    model: str
+    price: Price
+    provider_pk: uuid.UUID | None
+    is_demo: bool = False
+    had_error: bool = False
+
+
+def provider_for(workspace: Workspace) -> Provider:
+    """Return who answers for a workspace.
+
+    Raises:
+        NoProvider: None is connected, or one that may not answer here.
+    """
+    provider = queries.default_provider(workspace)
+    if provider is None:
+        raise NoProvider
+    return provider
+
+
+def models_for(provider: Provider, *, purpose: str, level: Level) -> list[str]:
+    """Return the models to try, in order; the second is taken when the first is too dear now."""
+    reply, cheap = provider.reply_model, provider.cheap_model or provider.reply_model
+    if purpose in _SMALL_WORK or level is not Level.OK:
+        return [cheap]
+    return list(dict.fromkeys([reply, cheap]))
+
+
+def route_to(provider: Provider, *, model: str, day: date, is_demo: bool) -> Route:
+    """Return the way to one of a provider's models, its key opened."""
+    key = provider.key_sealed and unseal(
+        table=KEY_TABLE, pk=provider.pk, column=KEY_COLUMN, sealed=provider.key_sealed
+    )
+    return Route(
+        kind=provider.kind,
+        target=Target(str(provider.pk), base_url=provider.base_url, key=key),
+        model=model,
+        price=known_price(kind=provider.kind, base_url=provider.base_url, model=model, day=day),
+        provider_pk=provider.pk,
+        is_demo=is_demo,
+        had_error=bool(provider.last_error),
+    )

@@ -1,0 +1,202 @@
+"""What owners decide about models and money."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.db import transaction
+
+from agentapp.events import services as events
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.database import refuse_open_transaction
+from agentapp.foundation.errors import Invalid, NotFound, Refused
+from agentapp.foundation.secrets import seal, unseal
+from agentapp.foundation.text import one_line
+from agentapp.foundation.units import MICROS_PER_USD
+from agentapp.identity import policy
+from agentapp.identity.models import Agent, User, Workspace
+from agentapp.identity.policy import Verb
+from agentapp.llm import queries
+from agentapp.llm.models import Budget, LLMCall, Provider, Spend
+from agentapp.llm.prices import load_rates
+from agentapp.llm.proof import Candidate, Proof, prove
+from agentapp.llm.routes import KEY_COLUMN, KEY_TABLE
+from agentapp.llm.rules.addresses import checked_base_url, is_local_url, origin
+
+__all__ = ["Proof", "load_rates", "remove_provider", "set_budget", "set_provider"]
+
+MAX_DAY_MICROS = 1_000_000 * MICROS_PER_USD
+MAX_KEY = 400
+MAX_MODEL = 120
+HINT = 4
+SHORTEST_HINTED = 12  # of a shorter key the last four would be too much
+
+
+class BadKey(Invalid):
+    """A key has no spaces and no special characters. Copy it again, whole."""
+
+
+def set_provider(
+    *,
+    workspace: Workspace,
+    base_url: str,
+    key: str,
+    reply_model: str = "",
+    cheap_model: str = "",
+    by: User,
+) -> Proof:
+    """Connect a workspace to a model server, after one real completion from it.
+
+    Calls: the server, for its models and one word. Writes: LLMCall and Spend for the proof, then
+    Provider. Announces: `provider.proven`.
+
+    Args:
+        workspace: A real one; the demo keeps its rehearsal.
+        base_url: Any OpenAI-compatible address, such as https://api.openai.com/v1.
+        key: "" keeps the stored key, but only at the same scheme, host and port.
+        reply_model: Answers people; picked from the server's list when "".
+        cheap_model: Does the small work; picked when "".
+        by: An owner of the workspace, or the admin.
+
+    Raises:
+        NotProven: It does not work; nothing was saved and the old provider stays.
+        Invalid: Address, key or a model's name cannot be used.
+        Refused, NotFound: `by` may not do this here.
+    """
+    refuse_open_transaction()
+    policy.require(by, Verb.MANAGE, workspace)
+    if workspace.is_demo:
+        raise Refused("The demo keeps its rehearsal model. Connect a real one in your workspace.")
+    base_url = checked_base_url(base_url, has_key=bool(key.strip()))
+    candidate = Candidate(
+        base_url=base_url,
+        key=_checked_key(key) or _kept_key(workspace, base_url),
+        reply_model=_checked_model(reply_model),
+        cheap_model=_checked_model(cheap_model),
+    )
+    proof = prove(workspace=workspace, candidate=candidate)
+    _store(workspace, candidate, proof, by)
+    return proof
+
+
+def _checked_key(key: str) -> str:
+    key = key.strip()
+    if len(key) > MAX_KEY or not all(33 <= ord(character) < 127 for character in key):
+        raise BadKey
+    return key
+
+
+def _checked_model(name: str) -> str:
+    clean = one_line(name, limit=MAX_MODEL + 1)
+    if len(clean) > MAX_MODEL:
+        raise Invalid(f"A model's name has at most {MAX_MODEL} characters.")
+    return clean
+
+
+def _kept_key(workspace: Workspace, base_url: str) -> str:
+    """Return the stored key for the same server; a key never follows to another host."""
+    provider = queries.default_provider(workspace)
+    if provider is not None and origin(provider.base_url) == origin(base_url):
+        return provider.key_sealed and unseal(
+            table=KEY_TABLE, pk=provider.pk, column=KEY_COLUMN, sealed=provider.key_sealed
+        )
+    if is_local_url(base_url):
+        return ""
+    raise BadKey("Paste the key for this server.")
+
+
+@transaction.atomic
+def _store(workspace: Workspace, candidate: Candidate, proof: Proof, by: User) -> None:
+    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+    provider = Provider.objects.filter(workspace=workspace, is_default=True).first()
+    provider = provider or Provider(workspace=workspace, is_default=True)
+    key = candidate.key
+    provider.kind = Provider.Kind.OPENAI
+    provider.name = one_line(urlsplit(candidate.base_url).netloc, limit=60)
+    provider.base_url = candidate.base_url
+    provider.key_sealed = key and seal(table=KEY_TABLE, pk=provider.pk, column=KEY_COLUMN, text=key)
+    provider.key_hint = key[-HINT:] if len(key) >= SHORTEST_HINTED else ""
+    provider.reply_model = proof.model
+    provider.cheap_model = proof.cheap_model
+    provider.last_error = ""
+    provider.verified_at = GreenroomNow()
+    provider.save()
+    LLMCall.objects.filter(pk=proof.call_id).update(provider=provider)
+    events.record(
+        type="provider.proven",
+        subject_kind="provider",
+        subject_id=provider.pk,
+        workspace_id=workspace.pk,
+        actor_id=by.pk,
+        payload={
+            "name": provider.name,
+            "model": proof.model,
+            "cheap_model": proof.cheap_model,
+            "seconds": proof.seconds,
+            "cost_micros": proof.cost_micros,
+        },
+    )
+
+
+@transaction.atomic
+def remove_provider(*, workspace: Workspace, by: User) -> None:
+    """Disconnect the workspace's model server and forget its key; calls keep their record.
+
+    Announces: `provider.removed`.
+
+    Raises:
+        NotFound: None is connected.
+        Refused: The demo's rehearsal cannot be removed.
+    """
+    policy.require(by, Verb.MANAGE, workspace)
+    if workspace.is_demo:
+        raise Refused("The demo keeps its rehearsal model.")
+    provider = Provider.objects.filter(workspace=workspace, is_default=True).first()
+    if provider is None:
+        raise NotFound
+    provider_id, name = provider.pk, provider.name
+    provider.delete()
+    events.record(
+        type="provider.removed",
+        subject_kind="provider",
+        subject_id=provider_id,
+        workspace_id=workspace.pk,
+        actor_id=by.pk,
+        payload={"name": name},
+    )
+
+
+@transaction.atomic
+def set_budget(
+    *, workspace: Workspace, day_micros: int, agent: Agent | None = None, by: User
+) -> Budget:
+    """Set what a workspace, or one agent in it, may spend per day.
+
+    Takes effect at once: a raised budget lets agents speak again today.
+    Announces: `budget.changed`.
+
+    Raises:
+        Invalid: Below zero, or more than a million dollars.
+        NotFound: The agent is not of this workspace.
+    """
+    policy.require(by, Verb.MANAGE, agent or workspace)
+    if agent is not None and agent.workspace_id != workspace.pk:
+        raise NotFound
+    if not 0 <= day_micros <= MAX_DAY_MICROS:
+        raise Invalid("A daily budget is between $0 and $1,000,000.")
+    row, _ = Budget.objects.update_or_create(
+        workspace=workspace, agent=agent, defaults={"day_micros": day_micros}
+    )
+    Spend.objects.filter(
+        budget=row, day=queries.today_in(workspace), spent_micros__lt=day_micros
+    ).update(exhausted_at=None)
+    events.record(
+        type="budget.changed",
+        subject_kind="budget",
+        subject_id=row.pk,
+        workspace_id=workspace.pk,
+        agent_id=agent.pk if agent else None,
+        actor_id=by.pk,
+        payload={"day_micros": day_micros},
+    )
+    return row
