@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def load_or_create_credentials(path: Path) -> Credentials:
             secrets that the old ones sealed.
     """
     if not path.exists():
-        write_private(path, json.dumps(asdict(_new_credentials()), indent=1))
+        write_private(path, json.dumps(asdict(new_credentials()), indent=1))
     try:
         return Credentials(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
@@ -64,7 +65,8 @@ def write_private(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _new_credentials() -> Credentials:
+def new_credentials() -> Credentials:
+    """Return random ones."""
     key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
     return Credentials(
         superuser_password=secrets.token_urlsafe(PASSWORD_BYTES),
@@ -73,3 +75,13 @@ def _new_credentials() -> Credentials:
         secret_key=secrets.token_urlsafe(48),
         greenroom_keys=f"k1:{key}",
     )
+
+
+def main() -> None:
+    """Print fresh credentials as NAME=value lines, for a host that Docker runs."""
+    for name, value in asdict(new_credentials()).items():
+        sys.stdout.write(f"{name.upper()}={value}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import psycopg
 from psycopg import sql
 
@@ -46,3 +49,24 @@ def _keep_database(connection: psycopg.Connection, database: str) -> None:
     connection.execute(
         sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, sql.Identifier(APP))
     )
+
+
+def main() -> int:
+    """Prepare a database server that somebody else runs, named by the environment."""
+    try:
+        prepare_database(
+            superuser_url=os.environ["SUPERUSER_URL"],
+            owner_password=os.environ["OWNER_PASSWORD"],
+            app_password=os.environ["APP_PASSWORD"],
+        )
+    except KeyError as error:
+        sys.stderr.write(f"The environment lacks {error.args[0]}.\n")
+        return 1
+    except psycopg.Error as error:
+        sys.stderr.write(f"The database server refused: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

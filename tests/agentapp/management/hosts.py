@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -73,15 +74,15 @@ class Run:
         return self.output.read_text()
 
     def wait_until_ready(self, *, seconds: float = 60.0) -> str:
-        """Return the login link of the last line."""
+        """Return the login link."""
 
         def is_over() -> bool:
             return "is ready" in self.text() or self.process.poll() is not None
 
         wait_for(is_over, seconds=seconds)
-        last = self.text().splitlines()[-1]
-        assert last.startswith("Greenroom is ready: "), self.text()
-        return last.removeprefix("Greenroom is ready: ")
+        found = re.search(r"^Greenroom is ready: (\S+)$", self.text(), re.MULTILINE)
+        assert found, self.text()
+        return found.group(1)
 
     def child_ids(self) -> dict[str, int]:
         """Process ids by the name of the program, for every direct child of the host."""

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -17,12 +20,25 @@ from tests.agentapp.management.hosts import (
     command,
     free_port,
     is_running,
+    make_clone,
+    short_folder,
     started,
     wait_for,
 )
 
 OWN = {"uvicorn", "worker", "beat", "runbots"}
 ALL = OWN | {"postgres", "valkey-server"}
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[tuple[Run, Path, Path]]:
+    """One running host for the tests that only look: the run, its clone and its data folder."""
+    with short_folder() as folder:
+        clone, data = make_clone(folder), folder / "data"
+        other = "postgresql://other/db"
+        with started(clone, data, port=free_port(), DATABASE_URL=other) as run:
+            run.wait_until_ready()
+            yield run, clone, data
 
 
 def stack_values(data: Path) -> dict[str, str]:
@@ -54,7 +70,7 @@ def test_host_starts_everything_and_ends_with_the_link(clone: Path, data: Path) 
         assert link == f"http://localhost:{port}/login/fresh"
         assert has_all(run)
         assert app_answers(data)
-        assert run.text().count("Greenroom is ready") == 1
+        assert run.text().splitlines()[-1] == f"Greenroom is ready: {link}"
         assert "Traceback" not in run.text()
 
 
@@ -107,17 +123,6 @@ def test_start_right_after_a_kill_waits_for_the_old_servers(clone: Path, data: P
             assert app_answers(data)
 
 
-@pytest.mark.parametrize("name", ["uvicorn", "postgres", "valkey-server"])
-def test_a_killed_child_is_started_again(name: str, clone: Path, data: Path) -> None:
-    with started(clone, data, port=free_port()) as run:
-        run.wait_until_ready()
-        before = run.child_ids()[name]
-        os.kill(before, signal.SIGKILL)
-        assert wait_for(lambda: has_all(run) and run.child_ids()[name] != before)
-        assert wait_for(lambda: app_answers(data))
-        assert wait_for(lambda: "starting it again in 0.2 s" in run.text())
-
-
 def test_a_child_that_always_crashes_at_the_start_ends_the_host(clone: Path, data: Path) -> None:
     (clone / "uvicorn" / "__main__.py").write_text("raise SystemExit('no luck today')")
     with started(clone, data, port=free_port()) as run:
@@ -133,25 +138,32 @@ def test_a_failed_migration_ends_the_host(clone: Path, data: Path) -> None:
         assert f"migrate failed (exit code 1). The end of {data}/logs/migrate.log" in run.text()
 
 
-def test_second_host_on_the_same_folder_says_one_sentence(clone: Path, data: Path) -> None:
-    with started(clone, data, port=free_port()) as run:
-        run.wait_until_ready()
-        second = command(clone, "run", f"--port={free_port()}", f"--data={data}")
-        assert second.returncode == 1
-        assert second.stdout.splitlines() == [
-            f"Greenroom is already running on {data} (process {run.process.pid}). Stop that one "
-            "first, or choose another folder with `make run DATA=/folder`; `make login` prints a "
-            "fresh login link."
-        ]
-        assert second.stderr == ""
+def test_second_host_on_the_same_folder_says_one_sentence(up: tuple[Run, Path, Path]) -> None:
+    run, clone, data = up
+    second = command(clone, "run", f"--port={free_port()}", f"--data={data}")
+    assert second.returncode == 1
+    assert second.stdout.splitlines() == [
+        f"Greenroom is already running on {data} (process {run.process.pid}). Stop that one "
+        "first, or choose another folder with `make run DATA=/folder`; `make login` prints a "
+        "fresh login link."
+    ]
+    assert second.stderr == ""
 
 
-def test_login_asks_the_running_host_for_a_fresh_link(clone: Path, data: Path) -> None:
-    port = free_port()
-    with started(clone, data, port=port) as run:
-        run.wait_until_ready()
-        asked = command(clone, "login", f"--data={data}")
-        assert (asked.returncode, asked.stdout) == (0, f"http://localhost:{port}/login/fresh\n")
+def test_login_asks_the_running_host_for_a_fresh_link(up: tuple[Run, Path, Path]) -> None:
+    run, clone, data = up
+    asked = command(clone, "login", f"--data={data}")
+    assert (asked.returncode, asked.stdout) == (0, f"{run.wait_until_ready()}\n")
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "postgres", "valkey-server", "worker"])
+def test_a_killed_child_is_started_again(name: str, up: tuple[Run, Path, Path]) -> None:
+    run, _, data = up
+    before = run.child_ids()[name]
+    os.kill(before, signal.SIGKILL)
+    assert wait_for(lambda: has_all(run) and run.child_ids()[name] != before)
+    assert wait_for(lambda: app_answers(data))
+    assert re.search(r"stopped \(signal 9\); starting it again in 0\.2 s", run.text())
 
 
 def test_login_without_a_host_says_how_to_start_one(clone: Path, data: Path) -> None:
@@ -175,42 +187,61 @@ def test_a_taken_port_is_named_with_a_way_out(clone: Path, data: Path) -> None:
 
 
 def test_migrations_run_as_owner_and_the_rest_never_learns_its_password(
-    clone: Path, data: Path
+    up: tuple[Run, Path, Path],
 ) -> None:
-    with started(clone, data, port=free_port(), DATABASE_URL="postgresql://other/db") as run:
-        run.wait_until_ready()
-        assert "://greenroom_owner:" in owner_url(data)
-        bots = json.loads((data / "seen-runbots.json").read_text())
-        assert "://greenroom_app:" in bots["environment"]["DATABASE_URL"]
-        owner_password = json.loads((data / "credentials.json").read_text())["owner_password"]
-        assert owner_password not in json.dumps(bots)
-        assert owner_password not in (data / "stack.env").read_text()
-        assert owner_password not in run.text()
+    run, _, data = up
+    assert "://greenroom_owner:" in owner_url(data)
+    bots = json.loads((data / "seen-runbots.json").read_text())
+    assert "://greenroom_app:" in bots["environment"]["DATABASE_URL"]
+    credentials = json.loads((data / "credentials.json").read_text())
+    for name in ("owner_password", "superuser_password"):
+        assert credentials[name] not in json.dumps(bots)
+        assert credentials[name] not in (data / "stack.env").read_text()
+        assert credentials[name] not in run.text()
 
 
-def test_secrets_are_for_their_account_only(clone: Path, data: Path) -> None:
-    with started(clone, data, port=free_port()) as run:
-        run.wait_until_ready()
-        for name in ("credentials.json", "stack.env"):
-            assert stat.S_IMODE((data / name).stat().st_mode) == 0o600
-        assert stat.S_IMODE(data.stat().st_mode) & 0o007 == 0
-        assert stat.S_IMODE((data / "run").stat().st_mode) == 0o700
+def test_no_secret_reaches_terminal_or_log(up: tuple[Run, Path, Path]) -> None:
+    run, _, data = up
+    shown = run.text() + "".join(path.read_text() for path in (data / "logs").iterdir())
+    for secret in json.loads((data / "credentials.json").read_text()).values():
+        assert secret not in shown
+    assert "/login/" in run.text()
+    assert "/login/" not in "".join(path.read_text() for path in (data / "logs").iterdir())
 
 
-def test_every_child_runs_as_the_unprivileged_account(clone: Path, data: Path) -> None:
-    with started(clone, data, port=free_port()) as run:
-        run.wait_until_ready()
-        account = service_account(create=False)
-        assert account.uid != 0
-        for child in run.descendants():
-            status = dict(
-                line.split(":", 1)
-                for line in Path(f"/proc/{child}/status").read_text().splitlines()
-            )
-            assert set(status["Uid"].split()) == {str(account.uid)}
-            assert set(status["Gid"].split()) == {str(account.gid)}
-            if os.geteuid() == 0:
-                assert status["Groups"].split() == []
+def test_secrets_are_for_their_account_only(up: tuple[Run, Path, Path]) -> None:
+    _, _, data = up
+    for name in ("credentials.json", "stack.env"):
+        assert stat.S_IMODE((data / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE(data.stat().st_mode) & 0o007 == 0
+    assert stat.S_IMODE((data / "run").stat().st_mode) == 0o700
+
+
+def test_every_child_runs_as_the_unprivileged_account(up: tuple[Run, Path, Path]) -> None:
+    run, _, _ = up
+    account = service_account(create=False)
+    assert account.uid != 0
+    for child in run.descendants():
+        lines = Path(f"/proc/{child}/status").read_text().splitlines()
+        status = dict(line.split(":", 1) for line in lines)
+        assert set(status["Uid"].split()) == {str(account.uid)}
+        assert set(status["Gid"].split()) == {str(account.gid)}
+        if os.geteuid() == 0:
+            assert status["Groups"].split() == []
+
+
+def test_the_servers_have_no_tcp_port(up: tuple[Run, Path, Path]) -> None:
+    run, _, _ = up
+    for name in ("postgres", "valkey-server"):
+        process = run.child_ids()[name]
+        sockets = {str(path.readlink()) for path in Path(f"/proc/{process}/fd").iterdir()}
+        listening = {
+            f"socket:[{line.split()[9]}]"
+            for table in ("tcp", "tcp6")
+            for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]
+        }
+        assert any(socket.startswith("socket:") for socket in sockets)
+        assert not sockets & listening
 
 
 def test_a_deep_data_folder_still_works(clone: Path) -> None:
@@ -222,3 +253,35 @@ def test_a_deep_data_folder_still_works(clone: Path) -> None:
         sockets = Path(stack_values(data)["REDIS_URL"].removeprefix("unix://")).parent
         assert run.stop() == 0
         assert not sockets.exists()
+
+
+def test_a_pid_file_of_another_process_does_not_stop_the_start(clone: Path, data: Path) -> None:
+    with started(clone, data, port=free_port()) as run:
+        run.wait_until_ready()
+        assert run.stop() == 0
+    pid_file = data / "postgres" / "postmaster.pid"
+    account = service_account(create=False)
+    with subprocess.Popen(["sleep", "60"], **account.identity()) as other:
+        pid_file.write_text(f"{other.pid}\n{data}/postgres\n1\n5432\n\n\n\n")
+        account.take(pid_file, mode=0o600)
+        with started(clone, data, port=free_port()) as run:
+            run.wait_until_ready()
+            assert "postgres stopped" not in run.text()
+        other.kill()
+
+
+def test_a_clone_in_a_private_folder_is_copied_and_stays_private(clone: Path, data: Path) -> None:
+    private = clone.parent / "home"
+    private.mkdir(mode=0o700)
+    clone = clone.rename(private / "clone")
+    with started(clone, data, port=free_port()) as run:
+        # The stand-ins for uvicorn and Celery are no part of the code and are not copied.
+        assert wait_for((data / "seen-runbots.json").exists)
+        if service_account(create=False).is_current:
+            assert "Copying the program" not in run.text()
+        else:
+            assert f"Copying the program to {data}/app: the account" in run.text()
+            assert (data / "app" / "code" / "manage.py").read_text() == (
+                (clone / "manage.py").read_text()
+            )
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
