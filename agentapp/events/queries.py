@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 from typing_extensions import override
@@ -28,6 +30,13 @@ _VISIBLE = f"""
     SELECT *, xid < {_OLDEST_RUNNING} AS is_settled FROM agentapp_event
     WHERE (xid, id) > (%s, %s) AND (xid < {_OLDEST_RUNNING} OR id <> ALL(%s))
     ORDER BY xid, id LIMIT %s
+"""  # noqa: S608  (only a constant of this file is put in)
+# The newest rows by id are taken first: a filter on time alone would walk the whole trail.
+_RECENT = f"""
+    SELECT *, xid < {_OLDEST_RUNNING} AS is_settled
+    FROM (SELECT * FROM agentapp_event ORDER BY id DESC LIMIT %s) newest
+    WHERE created_at > greenroom_now() - %s::interval
+    ORDER BY xid, id
 """  # noqa: S608  (only a constant of this file is put in)
 
 
@@ -86,7 +95,16 @@ def visible_after(cursor: Cursor, *, known: Collection[int], limit: int = LIMIT)
     For live pages, which should not wait for somebody else's long transaction. Only settled rows
     may move the reader's place; of the others those in `known` are left out.
     """
-    rows = Event.objects.raw(_VISIBLE, [cursor.xid, cursor.event_id, list(known), limit])
+    return _sightings(_VISIBLE, [cursor.xid, cursor.event_id, list(known), limit])
+
+
+def recent(*, within: timedelta, limit: int = LIMIT) -> list[Sighting]:
+    """Return the events of the last moments, among the newest `limit`. One query."""
+    return _sightings(_RECENT, [limit, f"{within.total_seconds()} seconds"])
+
+
+def _sightings(query: str, parameters: list[Any]) -> list[Sighting]:
+    rows = Event.objects.raw(query, parameters)
     return [Sighting(event, vars(event)["is_settled"]) for event in rows]
 
 
