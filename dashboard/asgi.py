@@ -1,0 +1,17 @@
+"""What the web server runs: Django for requests, Channels for websockets."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentapp.config.settings")
+
+from django.core.asgi import get_asgi_application
+
+http_application = get_asgi_application()  # sets Django up; what follows needs its models
+
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+
+from dashboard.routing import websocket_application  # noqa: E402
+
+application = ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})
