@@ -114,5 +114,6 @@ def person_disc(*, initial: str, size: int) -> str:
     return (
         f'<svg class="avatar avatar-person" viewBox="0 0 40 40" width="{size}" height="{size}" '
         'aria-hidden="true"><circle cx="20" cy="20" r="20"/>'
-        f'<text x="20" y="20" text-anchor="middle" dominant-baseline="central">{initial}</text></svg>'
+        '<text x="20" y="20" text-anchor="middle" dominant-baseline="central">'
+        f"{initial}</text></svg>"
     )

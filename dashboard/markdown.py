@@ -8,40 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import nh3
+from django.utils.html import escape
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from django.utils.html import escape
 
 LINK_REL = "noopener nofollow ugc"
 TAGS = {"p", "br", "strong", "em", "s", "code", "pre", "ul", "ol", "li", "blockquote", "a", "hr"}
 MAX_CACHED = 4096  # messages
 
 
-def _image_as_link(
-    tokens: Sequence[Token], index: int, _options: Any, _env: Any
-) -> str:
+def _image_as_link(tokens: Sequence[Token], index: int, _options: object, _env: object) -> str:
     token = tokens[index]
     address = str(token.attrGet("src") or "")
     return f'<a href="{escape(address)}">{escape(token.content or address)}</a>'
 
 
-def _paragraph_start(*_arguments: Any) -> str:
+def _paragraph_start(*_arguments: object) -> str:
     return "<p><strong>"
 
 
-def _paragraph_end(*_arguments: Any) -> str:
+def _paragraph_end(*_arguments: object) -> str:
     return "</strong></p>"
 
 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": True})
     parser.enable(["strikethrough", "linkify"])
-    parser.renderer.rules["image"] = _image_as_link
-    parser.renderer.rules["heading_open"] = _paragraph_start
-    parser.renderer.rules["heading_close"] = _paragraph_end
+    parser.add_render_rule("image", _image_as_link)
+    parser.add_render_rule("heading_open", _paragraph_start)
+    parser.add_render_rule("heading_close", _paragraph_end)
     return parser
 
 

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
 
 from django import template
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import escape, format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from agentapp.foundation.units import dollars
 from dashboard.avatars import agent_face, person_disc
 from dashboard.markdown import render_markdown
+from dashboard.presenters.faces import Face
 
 register = template.Library()
-
-
-class Face(Protocol):
-    """Whoever can be drawn: an agent has a seed and a hue, a person only a name."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def seed(self) -> str: ...
-    @property
-    def hue(self) -> int | None: ...
 
 
 @register.simple_tag
@@ -45,9 +34,9 @@ def icon(name: str) -> SafeString:
 def avatar(face: Face, size: int = 36) -> SafeString:
     """Draw an agent's face or a person's disc."""
     if face.hue is not None:
-        return mark_safe(agent_face(seed=face.seed, hue=face.hue, size=size))
+        return SafeString(agent_face(seed=face.seed, hue=face.hue, size=size))
     initial = escape(next((c for c in face.name if c.isalnum()), "·").upper())
-    return mark_safe(person_disc(initial=initial, size=size))
+    return SafeString(person_disc(initial=initial, size=size))
 
 
 @register.simple_tag
@@ -79,7 +68,7 @@ def clock_time(moment: datetime) -> SafeString:
 @register.filter
 def markdown(text: str) -> SafeString:
     """Turn a message's text into safe HTML."""
-    return mark_safe(render_markdown(text))
+    return SafeString(render_markdown(text))
 
 
 @register.filter
@@ -131,5 +120,5 @@ def sparkline(values: Sequence[int], label: str) -> SafeString:
     return format_html(
         '<svg class="spark" viewBox="0 0 84 22" role="img" aria-label="{}">{}</svg>',
         label,
-        mark_safe(bars),
+        SafeString(bars),
     )

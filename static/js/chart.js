@@ -2,6 +2,7 @@
 
 const HEIGHT = 220;
 const MICROS = 1e6;
+const HALF_DAY = 43200;
 
 export function start() {
   for (const place of document.querySelectorAll("[data-chart]")) draw(place);
@@ -34,7 +35,7 @@ function axes(place) {
   };
   const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
   return [
-    { ...shared, grid: { show: false }, space: 70, values: (u, all) => all.map((s) => day.format(s * 1000)) },
+    { ...shared, size: 30, grid: { show: false }, space: 70, values: (u, all) => all.map((s) => day.format(s * 1000)) },
     {
       ...shared,
       size: 58,
@@ -57,7 +58,8 @@ async function draw(place) {
         height: HEIGHT,
         cursor: { show: false },
         legend: { show: false },
-        scales: { x: { time: true }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, 0.01)] } },
+        padding: [8, 4, 0, 0],
+        scales: { x: { time: true, range: (u, low, high) => [low - HALF_DAY, high + HALF_DAY] }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, 0.01)] } },
         axes: axes(place),
         series: [{}, { fill, stroke: fill, width: 0, points: { show: false }, paths: Chart.paths.bars({ size: [0.62, 26], radius: 0.2 }) }],
       },

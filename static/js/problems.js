@@ -21,6 +21,8 @@ function wordsOf(request) {
   return "That did not work here. Nothing was changed; try again in a moment.";
 }
 
+document.addEventListener("greenroom:problem", (event) => toast(event.detail.value));
+
 function isRefresh(event) {
   return event.detail.requestConfig?.triggeringEvent?.type === "live";
 }

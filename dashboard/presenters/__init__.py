@@ -1,0 +1,1 @@
+"""What the pages show: plain values read from rows in a constant number of queries."""

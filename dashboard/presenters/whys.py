@@ -1,0 +1,191 @@
+"""Why?: one thought, told from its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from agentapp.conversation.models import Message
+from agentapp.drafts.models import Draft
+from agentapp.identity.models import User
+from agentapp.identity.policy import visible
+from agentapp.llm.models import LLMCall
+from agentapp.turns.models import Turn
+from dashboard.presenters.agents import decision_words
+from dashboard.presenters.faces import Face, agent_face, identity_face
+from dashboard.presenters.messages import shortened
+from dashboard.presenters.rooms import (
+    LineShown,
+    RoomShown,
+    presence_in,
+    show_room,
+)
+from dashboard.presenters.sources import SourceShown, show_sources
+
+MAX_TURNS = 12
+
+_PURPOSES = {
+    LLMCall.Purpose.REPLY: "answer",
+    LLMCall.Purpose.DECIDE: "whether to answer",
+    LLMCall.Purpose.SCREEN: "check of the words",
+}
+_DRAFT_WORDS = {
+    Draft.Status.PROPOSED: "waits for you",
+    Draft.Status.PENDING: "waits for you",
+    Draft.Status.APPROVED: "on its way",
+    Draft.Status.PUBLISHING: "on its way",
+    Draft.Status.PUBLISHED: "sent",
+    Draft.Status.REJECTED: "skipped",
+    Draft.Status.EXPIRED: "expired",
+    Draft.Status.BLOCKED: "held back",
+    Draft.Status.WITHDRAWN: "withdrawn",
+    Draft.Status.FAILED: "not sent",
+    Draft.Status.UNKNOWN: "checking whether it arrived",
+    Draft.Status.RETRACTED: "taken back",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonShown:
+    """One sentence for or against. `kind` is yes, no or note."""
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallShown:
+    """One request to a model."""
+
+    model: str
+    purpose: str
+    problem: str
+    tokens: str
+    latency_ms: int
+    cost_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeShown:
+    """One draft that came of a thought."""
+
+    text: str
+    words: str
+    waits: bool
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WhyShown:
+    """Everything the panel says about one thought."""
+
+    turn_id: int
+    agent: Face
+    verdict: str
+    at: datetime
+    is_running: bool
+    answer: str
+    error: str
+    reasons: list[ReasonShown]
+    trigger: LineShown | None
+    room: RoomShown | None
+    sources: list[SourceShown]
+    taint: str
+    drafts: list[OutcomeShown]
+    calls: list[CallShown]
+
+
+def turns_about(user: User, message: Message) -> QuerySet[Turn]:
+    """Return this user's agents' thoughts that a message set off, or that wrote it."""
+    turns = visible(Turn, user)
+    set_off = turns.filter(trigger_kind=Turn.Trigger.MESSAGE, trigger_id=message.pk)
+    wrote = turns.filter(drafts__pieces__message=message)
+    return (set_off | wrote).distinct()
+
+
+def show_whys(user: User, turns: QuerySet[Turn]) -> list[WhyShown]:
+    """Tell thoughts, those that spoke first; a constant number of queries per panel."""
+    rows = list(
+        turns.select_related("agent", "room__workspace")
+        .prefetch_related("calls", "drafts")
+        .order_by("pk")[:MAX_TURNS]
+    )
+    rows.sort(key=lambda turn: turn.decision in {Turn.Decision.IGNORE, Turn.Decision.NOTICE})
+    rooms = {turn.room.pk: turn.room for turn in rows if turn.room is not None}
+    here = presence_in(rooms.values())
+    shown = {pk: show_room(room, here[pk]) for pk, room in rooms.items()}
+    triggers = (
+        visible(Message, user)
+        .select_related("author")
+        .in_bulk([turn.trigger_id for turn in rows if turn.trigger_id is not None])
+    )
+    sources = show_sources(user, rows)
+    return [
+        _show(
+            turn,
+            room=shown.get(turn.room_id or 0),
+            trigger=triggers.get(turn.trigger_id or 0),
+            sources=sources[turn.pk],
+        )
+        for turn in rows
+    ]
+
+
+def _show(
+    turn: Turn, *, room: RoomShown | None, trigger: Message | None, sources: list[SourceShown]
+) -> WhyShown:
+    line = None
+    if trigger is not None and trigger.deleted_at is None:
+        line = LineShown(
+            identity_face(trigger.author), shortened(trigger.text, 400), trigger.sent_at
+        )
+    return WhyShown(
+        turn_id=turn.pk,
+        agent=agent_face(turn.agent),
+        verdict=f"{decision_words(turn)}.",
+        at=turn.created_at,
+        is_running=turn.status == Turn.Status.RUNNING,
+        answer=turn.answer,
+        error=turn.error,
+        reasons=_reasons(turn.reasons),
+        trigger=line,
+        room=room,
+        sources=sources,
+        taint=", ".join(str(origin) for origin in turn.taint),
+        drafts=[_outcome(draft) for draft in turn.drafts.all()],
+        calls=[_call(call) for call in turn.calls.all()],
+    )
+
+
+def _reasons(stored: Iterable[dict[str, str]]) -> list[ReasonShown]:
+    return [ReasonShown(kind=each["kind"], words=each["words"]) for each in stored]
+
+
+def _outcome(draft: Draft) -> OutcomeShown:
+    status = Draft.Status(draft.status)
+    return OutcomeShown(
+        text=shortened(draft.text or draft.emoji, 200),
+        words=_DRAFT_WORDS[status],
+        waits=status in {Draft.Status.PENDING, Draft.Status.PROPOSED},
+        is_held=status in {Draft.Status.BLOCKED, Draft.Status.FAILED},
+    )
+
+
+def _call(call: LLMCall) -> CallShown:
+    problems = {
+        LLMCall.Status.RUNNING: "running",
+        LLMCall.Status.FAILED: call.error or "failed",
+        LLMCall.Status.LOST: "its worker died",
+        LLMCall.Status.REFUSED: call.error or "refused",
+    }
+    return CallShown(
+        model=call.model,
+        purpose=_PURPOSES.get(LLMCall.Purpose(call.purpose), call.get_purpose_display()),
+        problem=problems.get(LLMCall.Status(call.status), ""),
+        tokens=f"{call.tokens_in:,} → {call.tokens_out:,}",
+        latency_ms=call.latency_ms,
+        cost_micros=call.cost_micros,
+    )
