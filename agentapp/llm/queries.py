@@ -90,18 +90,23 @@ def today_in(workspace: Workspace) -> date:
 
 
 def price_of(*, kind: str, base_url: str, model: str, day: date) -> Price | None:
-    """Return a model's price on a day; None when the price list was never loaded. One query."""
-    if kind == Provider.Kind.REHEARSAL or is_local_url(base_url):
+    """Return a model's price on a day; None when the price list was never loaded. One query.
+
+    One's own machines are free, unless the list names exactly this model: then something there
+    passes the questions on to who sells it.
+    """
+    if kind == Provider.Kind.REHEARSAL:
         return FREE
     patterns = money.price_patterns(model)
-    rates = Rate.objects.filter(model__in=patterns, effective_from__lte=day)
+    if is_local_url(base_url):
+        patterns = patterns[:1]
     best = min(
-        rates,
+        Rate.objects.filter(model__in=patterns, effective_from__lte=day),
         key=lambda rate: (patterns.index(rate.model), -rate.effective_from.toordinal()),
         default=None,
     )
     if best is None:
-        return None
+        return FREE if is_local_url(base_url) else None
     return Price(
         best.input_micros,
         best.output_micros,
@@ -220,17 +225,21 @@ def budget_left(*, pairs: Iterable[tuple[int, int]]) -> dict[int, bool]:
 
 
 def is_free(workspace: Workspace) -> bool:
-    """Say whether every model of a workspace runs on its owner's own machines. One query."""
-    return workspace.pk in _free_workspaces({workspace.pk: workspace})
+    """Say whether asking costs nothing, so that no budget can stop it. Two queries at most."""
+    return workspace.pk in _free_workspaces([workspace.pk])
 
 
-def _free_workspaces(workspaces: dict[int, Workspace]) -> set[int]:
-    rows = Provider.objects.filter(workspace__in=workspaces, is_default=True)
-    return {
-        row.workspace_id
-        for row in rows
-        if row.kind == Provider.Kind.REHEARSAL or is_local_url(row.base_url)
+def _free_workspaces(workspace_ids: Iterable[int]) -> set[int]:
+    providers = list(Provider.objects.filter(workspace__in=workspace_ids, is_default=True))
+    local = {row.workspace_id: row for row in providers if is_local_url(row.base_url)}
+    names = {
+        pk: {money.bare_name(row.reply_model), money.bare_name(row.cheap_model)}
+        for pk, row in local.items()
     }
+    wanted = set().union(*names.values())
+    sold = set(Rate.objects.filter(model__in=wanted).values_list("model", flat=True))
+    rehearsals = {row.workspace_id for row in providers if row.kind == Provider.Kind.REHEARSAL}
+    return rehearsals | {pk for pk, own in names.items() if not own & sold}
 
 
 def _budgets_of(workspace_ids: set[int], agent_ids: set[int]) -> list[Budget]:

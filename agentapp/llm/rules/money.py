@@ -129,5 +129,10 @@ def price_patterns(model: str) -> list[str]:
 
     A vendor before the last slash is dropped: `openai/gpt-4o` is priced as `gpt-4o`.
     """
-    name = model.rpartition("/")[2].lower() or model.lower()
+    name = bare_name(model)
     return [name, *(name[:length] + "*" for length in range(len(name), -1, -1))]
+
+
+def bare_name(model: str) -> str:
+    """Return a model's name without the vendor before it, in small letters."""
+    return model.rpartition("/")[2].lower() or model.lower()

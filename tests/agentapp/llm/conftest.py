@@ -1,0 +1,56 @@
+"""A model server on loopback, connected to the cast's workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from agentapp.llm import gateway
+from agentapp.llm.calls import Answer
+from tests.cast import Cast
+from tests.fakes.connecting import Ask, connect
+from tests.fakes.model_server import ModelServer
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(settings: Settings) -> None:
+    settings.LLM_ALLOW_REQUESTS = False
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+def _asking(cast: Cast) -> Ask:
+    def ask(**changes: Any) -> Answer:
+        question: dict[str, Any] = {
+            "workspace_id": cast.workspace.pk,
+            "purpose": "reply",
+            "messages": [gateway.ChatMessage(gateway.Role.USER, "How are you today?")],
+            "key": "turn:1:reply",
+            "agent_id": cast.ada.pk,
+            "max_tokens": 50,
+            "deadline_seconds": 10,
+        }
+        return gateway.ask(**(question | changes))
+
+    return ask
+
+
+@pytest.fixture
+def ask(cast: Cast, server: ModelServer) -> Ask:
+    """`gateway.ask` with everything filled in, in a test that is rolled back."""
+    connect(cast.workspace, server)
+    return _asking(cast)
+
+
+@pytest.fixture
+def live_ask(live_cast: Cast, server: ModelServer) -> Ask:
+    """The same, really committed, for tests with several connections."""
+    connect(live_cast.workspace, server)
+    return _asking(live_cast)
