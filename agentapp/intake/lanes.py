@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
@@ -161,7 +162,7 @@ def finish(*, claimed: ClaimedLane, through: int) -> None:
 def finish_all(*, lane_ids: Sequence[int], through: int) -> None:
     """End claims whose lanes the caller has locked with `lock`; one statement."""
     Lane.objects.filter(pk__in=lane_ids).update(
-        decided_through=through,
+        decided_through=Greatest(F("decided_through"), Value(through)),
         lease_until=None,
         attempts=0,
         last_error="",
@@ -178,6 +179,15 @@ def fail(*, claimed: ClaimedLane, error: str) -> bool:
         due_at=GreenroomNow() + timedelta(seconds=wait),
     )
     return failed == 1
+
+
+def postpone(*, claimed: ClaimedLane, seconds: float) -> None:
+    """Give a lane back because it has to wait for somebody else; no attempt is counted."""
+    Lane.objects.filter(pk=claimed.id, fence=claimed.fence).update(
+        lease_until=None,
+        attempts=F("attempts") - 1,
+        due_at=GreenroomNow() + timedelta(seconds=seconds),
+    )
 
 
 @transaction.atomic

@@ -1,0 +1,46 @@
+"""What the engine takes from a blueprint's text; anything unusable reads as not given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agentapp.identity.models import Agent
+from agentapp.identity.rules import CAPABILITIES, DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE
+
+
+def words(agent: Agent, key: str) -> tuple[str, ...]:
+    """Return one of the spec's lists, such as `interests`."""
+    value = _spec(agent).get(key)
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()
+
+
+def capabilities(agent: Agent) -> frozenset[str]:
+    """Return the kinds of acts the agent may propose; a spec that names none allows all."""
+    return frozenset(words(agent, "capabilities") or CAPABILITIES)
+
+
+def instructions(agent: Agent) -> str:
+    """Return who the agent is, in its owner's words."""
+    return str(_spec(agent).get("instructions") or "")
+
+
+def temperature(agent: Agent) -> float:
+    """Return how freely the model may choose its words."""
+    value = _model(agent).get("temperature")
+    return float(value) if isinstance(value, (int, float)) else DEFAULT_TEMPERATURE
+
+
+def max_tokens(agent: Agent) -> int:
+    """Return the most an answer may hold."""
+    value = _model(agent).get("max_tokens")
+    return int(value) if isinstance(value, (int, float)) else DEFAULT_MAX_TOKENS
+
+
+def _spec(agent: Agent) -> Mapping[str, object]:
+    spec = agent.version.spec
+    return spec if isinstance(spec, dict) else {}
+
+
+def _model(agent: Agent) -> Mapping[str, object]:
+    model = _spec(agent).get("model")
+    return model if isinstance(model, dict) else {}
