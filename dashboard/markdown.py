@@ -19,7 +19,9 @@ TAGS = {"p", "br", "strong", "em", "s", "code", "pre", "ul", "ol", "li", "blockq
 MAX_CACHED = 4096  # messages
 
 
-def _image_as_link(tokens: Sequence[Token], index: int, _options: object, _env: object) -> str:
+def _image_as_link(
+    _renderer: object, tokens: Sequence[Token], index: int, _options: object, _env: object
+) -> str:
     token = tokens[index]
     address = str(token.attrGet("src") or "")
     return f'<a href="{escape(address)}">{escape(token.content or address)}</a>'

@@ -98,14 +98,14 @@ def agent(request: HttpRequest, agent_id: int) -> HttpResponse:
         "agent": shown,
         "can_manage": can_manage,
         "can_moderate": can_moderate,
-        "instructions": row.version.spec.get("instructions", ""),
+        "instructions": row.version.spec.get("instructions", "") if can_manage else "",
         "noticed": show_noticed(user, row),
         "quiet_hint": "Say something to try it out.",
         "rooms": [show_room(place, here[place.pk]) for place in places],
         "say_hint": f"Say something to {row.name}",
         "suspend_form": SuspendForm() if can_moderate else None,
         "suspension": active_suspension(row.pk),
-        "versions": show_versions(row),
+        "versions": show_versions(row) if can_manage else [],
     }
     return show(request, "dashboard/agent.html", context, section="agents")
 

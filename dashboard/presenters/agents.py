@@ -105,13 +105,20 @@ def show_agents(agents: Sequence[Agent], *, user: User, now: datetime) -> list[A
         )
     )
     return [
-        _show(one, state=states[one.pk], rooms=rooms[one.pk], waiting=waiting[one.pk])
+        _show(
+            one,
+            state=states[one.pk],
+            rooms=rooms[one.pk],
+            waiting=waiting[one.pk],
+            is_own=one.owner_id == user.pk or user.is_superuser,
+        )
         for one in agents
     ]
 
 
-def _show(agent: Agent, *, state: StateShown, rooms: int, waiting: int) -> AgentShown:
-    about = about_of(str(agent.version.spec.get("instructions", "")))
+def _show(agent: Agent, *, state: StateShown, rooms: int, waiting: int, is_own: bool) -> AgentShown:
+    # What it is made of is between an agent and its owner; a moderator sees that it is there.
+    about = about_of(str(agent.version.spec.get("instructions", ""))) if is_own else ""
     return AgentShown(
         id=agent.pk,
         name=agent.name,

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from django.test import Client
+from django.urls import reverse
+
+from agentapp.identity.models import ApiToken
+from agentapp.llm.models import Budget, Provider
+from tests.cast import Cast
+from tests.dashboard.pages.world import AS_SCRIPT
+
+
+def test_a_budget_is_kept_and_shown(cast: Cast, root: Client) -> None:
+    root.post(reverse("budget"), {"dollars": "2.50"})
+    assert Budget.objects.get(workspace=cast.workspace, agent=None).day_micros == 2_500_000
+    assert "of $2.50" in root.get(reverse("costs")).content.decode()
+
+
+def test_a_budget_below_zero_is_refused_in_words(cast: Cast, root: Client) -> None:
+    answer = root.post(reverse("budget"), {"dollars": "-1"})
+    assert answer.status_code == 422
+    assert 'class="error"' in answer.content.decode()
+
+
+def test_the_chart_has_a_table_to_read(cast: Cast, root: Client) -> None:
+    assert root.get(reverse("costs")).content.decode().count("data-day=") == 30
+
+
+def test_a_server_that_does_not_answer_is_not_kept(cast: Cast, root: Client) -> None:
+    answer = root.post(
+        reverse("provider_add"), {"base_url": "http://127.0.0.1:9/v1", "key": "k"}, **AS_SCRIPT
+    )
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.content.decode()
+    assert not Provider.objects.exists()
+
+
+def test_a_key_is_never_shown_again(cast: Cast, root: Client) -> None:
+    Provider.objects.create(
+        workspace=cast.workspace,
+        name="models.example",
+        base_url="https://models.example/v1",
+        key_sealed="sealed-text",
+        key_hint="9xQz",
+        reply_model="small",
+        is_default=True,
+    )
+    html = root.get(reverse("settings")).content.decode()
+    assert "…9xQz" in html
+    assert "sealed-text" not in html
+    root.post(reverse("provider_remove"))
+    assert not Provider.objects.filter(is_default=True).exists()
+
+
+def test_name_and_zone_are_kept(cast: Cast, root: Client) -> None:
+    root.post(reverse("profile"), {"display_name": "Robin", "timezone": "Europe/Berlin"})
+    cast.root.refresh_from_db()
+    assert (str(cast.root), cast.root.timezone) == ("Robin", "Europe/Berlin")
+
+
+def test_an_unknown_zone_is_refused(cast: Cast, root: Client) -> None:
+    answer = root.post(reverse("profile"), {"display_name": "Robin", "timezone": "Mars/Olympus"})
+    assert answer.status_code == 422
+
+
+def test_a_token_is_shown_once_and_ends(cast: Cast, root: Client) -> None:
+    html = root.post(
+        reverse("token_new"), {"name": "backup", "scopes": ["read"]}, **AS_SCRIPT
+    ).content.decode()
+    assert "grm_" in html
+    assert "grm_" not in root.get(reverse("settings")).content.decode()
+    token = ApiToken.objects.get()
+    root.post(reverse("token_end", args=[token.pk]))
+    token.refresh_from_db()
+    assert token.revoked_at is not None
+
+
+def test_a_token_needs_a_right(cast: Cast, root: Client) -> None:
+    answer = root.post(reverse("token_new"), {"name": "nothing"}, **AS_SCRIPT)
+    assert answer.status_code == 422
+    assert not ApiToken.objects.exists()
+
+
+def test_a_member_gets_no_tokens(cast: Cast, sam: Client) -> None:
+    answer = sam.post(reverse("token_new"), {"name": "mine", "scopes": ["read"]})
+    assert answer.status_code == 404
+    assert not ApiToken.objects.exists()
