@@ -40,7 +40,8 @@ def refuse_open_transaction() -> None:
 @contextmanager
 def fresh_connection() -> Iterator[None]:
     """Wrap a unit of work of a long-lived thread: no stale connection in, none kept after."""
-    close_old_connections()
+    if not connection.in_atomic_block:
+        close_old_connections()
     try:
         yield
     finally:
