@@ -9,5 +9,7 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentapp.config.settings")
 
 app = Celery("greenroom")
+# Wake-ups are sent from request threads too, where only the default app is found.
+app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["agentapp"], related_name="tasks", force=False)

@@ -51,8 +51,12 @@ class _Outcome:
     spoken: Spoken
     silent: list[Decided] = field(default_factory=list)
     noticed: list[tuple[int, int, str]] = field(default_factory=list)
-    ended: list[int] = field(default_factory=list)
+    ended: dict[int, list[int]] = field(default_factory=dict)  # lane ids, by decided through
     begun: list[Begun] = field(default_factory=list)
+
+    def end(self, lane: ClaimedLane, through: int) -> None:
+        """Note that a lane's claim ends here."""
+        self.ended.setdefault(through, []).append(lane.id)
 
 
 def decide_room(*, claimed: Sequence[ClaimedLane]) -> list[Begun]:
@@ -78,7 +82,8 @@ def decide_room(*, claimed: Sequence[ClaimedLane]) -> list[Begun]:
             _decide_lane(lane, replace(picture, spoken=outcome.spoken), compared, outcome)
         turns.record_silent(decided=outcome.silent)
         conversation.notice(items=outcome.noticed)
-        lanes.finish_all(lane_ids=outcome.ended, through=picture.through)
+        for ended_through, lane_ids in outcome.ended.items():
+            lanes.finish_all(lane_ids=lane_ids, through=ended_through)
     return outcome.begun
 
 
@@ -133,9 +138,11 @@ def _decide_lane(
     if decision is not None and decision.claims:
         decision = _claimed(decision, lane)
     if decision is None:
-        outcome.ended.append(lane.id)
+        outcome.end(lane, picture.through)
         return
-    decided = _decided(decision, lane, picture, burst=[line.id for line in view.lines])
+    last = decision.through or picture.through
+    burst = [line.id for line in view.lines if line.id <= last]
+    decided = _decided(decision, lane, picture, burst=burst)
     if decision.action in {Action.RESPOND, Action.REACT}:
         outcome.spoken = _counted(outcome.spoken, decision, lane.agent_id)
     _carry_out(decision, decided, lane, picture, outcome)
@@ -147,7 +154,7 @@ def _carry_out(
     if decision.action is Action.RESPOND:
         outcome.begun.append(Begun(turn=turns.start(decided=decided), lane=lane))
         return
-    outcome.ended.append(lane.id)
+    outcome.end(lane, decision.through or picture.through)
     if decision.action is Action.REACT:
         _react(turns.start(decided=decided), decision, picture)
     elif decision.code == "budget_exhausted" and decision.addressed:
@@ -217,7 +224,7 @@ def _decided(
         person_id=decision.trigger.person_id,
         outcome="" if decision.action is Action.RESPOND else decision.code,
         context={
-            "through": picture.through,
+            "through": decision.through or picture.through,
             "covers": list(decision.covers),
             "burst": burst[-BURST_SHOWN:],
         },

@@ -148,6 +148,7 @@ def _line(message: Message) -> Line:
     answered = message.reply_to.author if message.reply_to else None
     return Line(
         id=message.pk,
+        author_id=author.pk,
         author_name=author.name,
         author_kind=author.kind,
         text=message.text,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from agentapp.engine.rules.addressing import Meant, how, meant_for
 from agentapp.engine.rules.views import Action, Decision, Line, Relevance, View
@@ -28,8 +29,9 @@ def decide(view: View) -> Decision | None:
     """Decide once on everything that was said since the last decision.
 
     The newest message meant for the agent is what it answers, and every other one meant for it in
-    the same burst is covered by that answer. Counts and caps come before who was meant, so that
-    nothing which is filtered later escapes them.
+    the same burst is covered by that answer. One answer is for one person: where a second one asks
+    too, the burst ends before that, and the rest is decided next. Counts and caps come before who
+    was meant, so that nothing which is filtered later escapes them.
 
     Returns:
         None when there is nothing to decide on.
@@ -38,14 +40,13 @@ def decide(view: View) -> Decision | None:
         return None
     meant = {line.id: meant_for(line, mind=view.mind, place=view.place) for line in view.lines}
     mine = [line for line in view.lines if meant[line.id] is Meant.ME]
+    if mine:
+        return _for_one_asker(view, mine)
     free = [line for line in view.lines if meant[line.id] is Meant.NOBODY]
-    trigger = (mine or free or list(view.lines))[-1]
-    is_mine = bool(mine)
-    stop = _first(_GATES, view, trigger) or _first(_CAPS, view, trigger)
+    trigger = (free or list(view.lines))[-1]
+    stop = _stop(view, trigger)
     if stop is not None:
-        return _ignore(trigger, stop, addressed=is_mine)
-    if is_mine:
-        return _addressed(view, mine)
+        return _ignore(trigger, stop)
     if not free:
         words = f"{trigger.author_name} was speaking to somebody else."
         return _ignore(trigger, _no("addressed_elsewhere", words))
@@ -55,7 +56,10 @@ def decide(view: View) -> Decision | None:
 def without_money(decision: Decision) -> Decision:
     """Turn a decision to speak into silence because the day's budget is spent."""
     words = "Today's budget is used up."
-    return _ignore(decision.trigger, _no("budget_exhausted", words), addressed=decision.addressed)
+    silence = _ignore(
+        decision.trigger, _no("budget_exhausted", words), addressed=decision.addressed
+    )
+    return replace(silence, through=decision.through)
 
 
 def while_money_is_low(decision: Decision) -> Decision:
@@ -71,9 +75,14 @@ def taken_by_another(decision: Decision) -> Decision:
     return _ignore(decision.trigger, _no("taken", "Another agent here took this message."))
 
 
-def stopping_gate(view: View, *, trigger: Line) -> Reason | None:
-    """Return what forbids this agent any act in this room now, or None."""
-    return _first(_GATES, view, trigger)
+def _for_one_asker(view: View, mine: list[Line]) -> Decision:
+    others = [line for line in mine if line.author_id != mine[0].author_id]
+    through = others[0].id - 1 if others else 0
+    own = [line for line in mine if not others or line.id <= through]
+    stop = _stop(view, own[-1])
+    if stop is not None:
+        return replace(_ignore(own[-1], stop, addressed=True), through=through)
+    return replace(_addressed(view, own), through=through)
 
 
 def _addressed(view: View, mine: list[Line]) -> Decision:
@@ -255,6 +264,10 @@ def _unasked_share(view: View, _trigger: Line) -> Reason | None:
 _GATES: tuple[Check, ...] = (_held, _present, _awake, _open)
 _CAPS: tuple[Check, ...] = (_chain, _without_human, _room_cap, _person_cap, _not_silent)
 _UNASKED_CAPS: tuple[Check, ...] = (_unasked_hour, _unasked_share)
+
+
+def _stop(view: View, trigger: Line) -> Reason | None:
+    return _first(_GATES, view, trigger) or _first(_CAPS, view, trigger)
 
 
 def _first(checks: tuple[Check, ...], view: View, trigger: Line) -> Reason | None:

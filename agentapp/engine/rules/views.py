@@ -26,7 +26,8 @@ class Line:
     """One message, as far as deciding needs it.
 
     Attributes:
-        author_agent: The agent that wrote it, if one of ours did.
+        author_id: The identity that wrote it.
+        author_agent: The agent behind it, if one of ours wrote it.
         person_id: The human behind it, if any.
         mentioned_agents: Ids of agents it mentions.
         mentions_others: It mentions somebody who is none of our agents.
@@ -35,6 +36,7 @@ class Line:
     """
 
     id: int
+    author_id: int
     author_name: str
     author_kind: str
     text: str
@@ -117,6 +119,7 @@ class Decision:
     """What an agent does, on which message, and why.
 
     Attributes:
+        through: Message id up to which this decides; 0 means everything that was looked at.
         covers: Ids of the messages that the answer owes an answer to.
         claims: Ids of messages to nobody that only one agent may take; the trigger among them.
         wants_relevance: It hangs on how near the trigger is to the agent's interests.
@@ -127,6 +130,7 @@ class Decision:
     trigger: Line
     reasons: tuple[Reason, ...]
     addressed: bool = False
+    through: int = 0
     covers: tuple[int, ...] = ()
     claims: tuple[int, ...] = ()
     emoji: str = ""

@@ -1,0 +1,17 @@
+"""Ends drafts that nobody decided on."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from agentapp.drafts import publication
+from agentapp.drafts import services as drafts
+from agentapp.foundation.database import fresh_connection
+
+
+@shared_task(name="agentapp.tick_drafts")
+def tick_drafts() -> int:
+    """Every minute: expire, warn, withdraw; find pieces whose sender died."""
+    with fresh_connection():
+        ended = drafts.expire_due() + drafts.withdraw_stale()
+        return ended + drafts.warn_expiring() + publication.reclaim_lost()

@@ -1,0 +1,15 @@
+"""Completes memories."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from agentapp.foundation.database import fresh_connection
+from agentapp.memory import indexing
+
+
+@shared_task(name="agentapp.tick_memory")
+def tick_memory() -> int:
+    """Every 30 seconds: embed what could not be embedded at once."""
+    with fresh_connection():
+        return indexing.complete_pending()
