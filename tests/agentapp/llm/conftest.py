@@ -18,6 +18,8 @@ from tests.fakes.model_server import ModelServer
 @pytest.fixture(autouse=True)
 def only_loopback(settings: Settings) -> None:
     settings.LLM_ALLOW_REQUESTS = False
+    # Hashing the cast's passwords well would take longer than most tests here.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
