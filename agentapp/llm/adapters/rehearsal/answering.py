@@ -62,6 +62,13 @@ NOT_TOLD: Final = (
 )
 
 
+def answer_all(scenes: Sequence[Scene]) -> str:
+    """Return one message that answers everybody who waits, each by name when there are several."""
+    if len(scenes) == 1:
+        return answer(scenes[0])
+    return "\n".join(f"{scene.asker}: {answer(scene)}" for scene in scenes)
+
+
 def answer(scene: Scene) -> str:
     """Return one answer; the same scene always gets the same one."""
     asked = wording.without_address(" ".join(scene.question.split()), [scene.name])
@@ -84,7 +91,9 @@ def _retells(scene: Scene, asked: str) -> str:
         return ""
     newest: dict[str, str] = {}
     for said in reversed(scene.talk):
-        if said.author not in {scene.asker, scene.name} and len(newest) < RECAP_LINES:
+        if said.is_agent or said.author == scene.asker:
+            continue
+        if len(newest) < RECAP_LINES:
             newest.setdefault(said.author, said.text)
     if not newest:
         return f"Not much, {scene.asker}: nobody else has spoken since I began to listen."
@@ -109,8 +118,13 @@ def _recalls(scene: Scene, asked: str) -> str:
         return ""
     if _ADVICE.search(asked) or _CHOICE.search(asked):
         return ""
-    own_words = [said.text for said in scene.talk if said.author == scene.asker]
-    statements = recalling.told([*scene.memories, *own_words], names=[scene.name])
+    own_words = [
+        said.text
+        for said in scene.talk
+        if said.author == scene.asker and not said.is_agent and not scene.shares_name
+    ]
+    # The best memory comes first in a prompt and the newest message last; the last one wins.
+    statements = recalling.told([*reversed(scene.memories), *own_words], names=[scene.name])
     statement = recalling.best_statement(asked, statements)
     if not statement:
         return _pick(NOT_TOLD, scene).format(asker=scene.asker) if _SEEKS.match(asked) else ""

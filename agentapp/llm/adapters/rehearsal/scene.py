@@ -11,6 +11,7 @@ class Said:
 
     author: str
     text: str
+    is_agent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Scene:
         present: Names of people and agents who are in the room.
         asker: Who is being answered.
         question: The message that is being answered.
+        shares_name: Somebody else in the room has the asker's name, so that the talk does not say
+            whose words are whose.
     """
 
     name: str
@@ -34,3 +37,4 @@ class Scene:
     present: tuple[str, ...] = ()
     asker: str = ""
     question: str = ""
+    shares_name: bool = False
