@@ -27,7 +27,12 @@ if not SECRET_KEY:
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 GREENROOM_KEYS = env.text("GREENROOM_KEYS")
 DEBUG = False
-ALLOWED_HOSTS = [_PUBLIC.hostname or "localhost", "localhost", "127.0.0.1", *env.words("ALLOWED_HOSTS")]
+ALLOWED_HOSTS = [
+    _PUBLIC.hostname or "localhost",
+    "localhost",
+    "127.0.0.1",
+    *env.words("ALLOWED_HOSTS"),
+]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL, *env.words("CSRF_TRUSTED_ORIGINS")]
 
 INSTALLED_APPS = [
@@ -45,6 +50,7 @@ INSTALLED_APPS = [
     "csp",
     "agentapp",
     "dashboard",
+    "bots",
 ]
 
 MIDDLEWARE = [

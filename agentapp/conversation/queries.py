@@ -50,3 +50,20 @@ def shown_reactions() -> Prefetch[str, QuerySet[Reaction], str]:
     """Prefetch the reactions that stand on messages now into `shown_reactions`."""
     present = Reaction.objects.filter(is_present=True).select_related("identity").order_by("id")
     return Prefetch("reactions", queryset=present, to_attr="shown_reactions")
+
+
+def message_id_of(
+    *, workspace_id: int, platform: str, room_external_id: str, external_id: str
+) -> int | None:
+    """Return the row id of a platform's message, or None when it never came."""
+    return (
+        Message.objects.filter(
+            room__workspace_id=workspace_id,
+            room__platform=platform,
+            room__external_id=room_external_id,
+            external_id=external_id,
+            is_known=True,
+        )
+        .values_list("pk", flat=True)
+        .first()
+    )

@@ -125,6 +125,10 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the platform answered to a send: its id of the new message or reaction."""
+    """What the platform answered to a send: its id of the new message or reaction.
+
+    `message_id` is the recorded message's id, where the connector recorded it itself.
+    """
 
     external_id: str
+    message_id: int | None = None
