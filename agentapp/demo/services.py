@@ -23,6 +23,7 @@ from agentapp.safety.models import SafetyState
 logger = logging.getLogger(__name__)
 
 WORKSPACE_NAME = "Demo"
+ROOM_LIMITS = {"room_turns_10min": 90, "person_turns_10min": 30}
 # Work in flight may hold rows or add new ones; each attempt starts from what is there then.
 REMOVE_ATTEMPTS = 5
 
@@ -44,6 +45,8 @@ def start(*, user: User) -> DemoRun:
     room = create_room(
         workspace=workspace, name=script.ROOM_NAME, visibility=Room.Visibility.PUBLIC, by=user
     )
+    # The script takes most of a room's usual share of answers; whoever looks on gets theirs too.
+    Room.objects.filter(pk=room.pk).update(limits=ROOM_LIMITS)
     _seat_members(workspace, room)
     for resident in script.AGENTS:
         _move_in(resident, workspace=workspace, room=room, user=user)
