@@ -1,4 +1,4 @@
-"""Whatever a model server does, there is one answer or one clear failure, in time, and it is paid."""
+"""Whatever a model server does, there is one answer or one clear failure, in time and paid."""
 
 from __future__ import annotations
 
@@ -209,9 +209,7 @@ def test_a_server_that_does_not_count_is_estimated_and_marked(
     ],
     ids=["many events", "one event", "one line", "comments"],
 )
-def test_ten_megabytes_are_cut_off_soon(
-    ask: Ask, server: ModelServer, endless: Behaviour
-) -> None:
+def test_ten_megabytes_are_cut_off_soon(ask: Ask, server: ModelServer, endless: Behaviour) -> None:
     server.always(endless)
     began = time.monotonic()
 
