@@ -19,7 +19,9 @@ TICKS = [
     Tick("gateway-watchdog", "agentapp.tick_gateway", 30, "settles calls whose worker died"),
     Tick("safety-expiry", "agentapp.tick_safety", 60, "writes the event of an ended suspension"),
     Tick("draft-expiry", "agentapp.tick_drafts", 60, "expires, warns, withdraws stale replies"),
-    Tick("memory-indexing", "agentapp.tick_memory", 30, "embeds what could not be embedded at once"),
+    Tick(
+        "memory-indexing", "agentapp.tick_memory", 30, "embeds what could not be embedded at once"
+    ),
     Tick("demo", "agentapp.tick_demo", 2, "moves the demo room while somebody watches"),
 ]
 

@@ -1,0 +1,8 @@
+"""The admin's tables about what agents want to do."""
+
+from __future__ import annotations
+
+from agentapp.drafts.models import Draft, DraftRevision, Outbound
+from dashboard.admin.reading import register
+
+register(Draft, DraftRevision, Outbound)

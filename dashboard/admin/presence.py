@@ -1,0 +1,8 @@
+"""The admin's tables about who is present."""
+
+from __future__ import annotations
+
+from agentapp.presence.models import Membership
+from dashboard.admin.reading import register
+
+register(Membership)

@@ -1,0 +1,8 @@
+"""The admin's tables about what is between agents and people."""
+
+from __future__ import annotations
+
+from agentapp.relations.models import Relationship
+from dashboard.admin.reading import register
+
+register(Relationship)
