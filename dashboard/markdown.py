@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from html import unescape
 
 import nh3
 from django.utils.html import escape
@@ -61,3 +62,9 @@ def render_markdown(text: str) -> str:
         url_schemes={"http", "https", "mailto"},
         link_rel=LINK_REL,
     )
+
+
+def plain_text(text: str) -> str:
+    """Return what a message says without its marks, on one line, for previews."""
+    words = unescape(nh3.clean(render_markdown(text), tags=set()))
+    return " ".join(words.split())

@@ -31,6 +31,7 @@ MAX_ROOMS = 5
 MAX_AGENTS = 6
 DEMO_MESSAGES = 12
 
+_DEMO_QUIET = "The first words come in a moment."
 _DEMO_WORDS = {
     "running": "{names} are agents; everybody else here follows a script. Nothing counts anywhere.",
     "paused": "It goes on while somebody watches.",
@@ -140,7 +141,11 @@ def demo_talk(request: HttpRequest) -> HttpResponse:
     demo = _demo(request)
     if demo is None:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    return show(request, "parts/messages.html", {"messages_shown": demo["messages"]})
+    return show(
+        request,
+        "parts/messages.html",
+        {"messages_shown": demo["messages"], "quiet_hint": _DEMO_QUIET},
+    )
 
 
 @page
@@ -188,6 +193,7 @@ def _head(request: HttpRequest) -> dict[str, str]:
     user = member(request)
     waiting = Frame(user).waiting
     tiles = show_agents(list(agents_on_list(user)), user=user, now=clock.now())
+    tiles = [tile for tile in tiles if not tile.is_demo]
     awake = sum(tile.state.dot == "awake" for tile in tiles)
     spend = show_spend(_workspace(request))
     titles = {0: "Nothing waits for you", 1: "One thing waits for you"}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from agentapp.conversation.models import Message, Reaction
+from dashboard.markdown import plain_text
 from dashboard.presenters.faces import Face, identity_face
 from dashboard.presenters.stamps import stamp
 
@@ -134,8 +135,8 @@ def _quote(message: Message | None) -> QuoteShown | None:
 
 
 def shortened(text: str, limit: int = QUOTE_CHARACTERS) -> str:
-    """Return a text on one line, cut with an ellipsis."""
-    line = " ".join(text.split())
+    """Return a text on one line without its marks, cut with an ellipsis."""
+    line = plain_text(text[: 4 * limit])
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.urls import reverse
 
 from agentapp.conversation.models import Message
@@ -78,7 +78,7 @@ def show_rooms(user: User, *, limit: int = MAX_ROOMS) -> list[RoomShown]:
     rooms = list(
         rooms_of(user)
         .annotate(newest=Subquery(newest.values("pk")[:1]))
-        .order_by("-newest", "-pk")[:limit]
+        .order_by(F("newest").desc(nulls_last=True), "-pk")[:limit]
     )
     last = Message.objects.select_related("author").in_bulk(
         [pk for room in rooms if (pk := getattr(room, "newest", None))]

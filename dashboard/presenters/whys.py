@@ -46,6 +46,7 @@ _DRAFT_WORDS = {
     Draft.Status.UNKNOWN: "checking whether it arrived",
     Draft.Status.RETRACTED: "taken back",
 }
+_OPEN = {"waits for you"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ def show_whys(user: User, turns: QuerySet[Turn]) -> list[WhyShown]:
 def _show(
     turn: Turn, *, room: RoomShown | None, trigger: Message | None, sources: list[SourceShown]
 ) -> WhyShown:
+    drafts = list(turn.drafts.all())
     line = None
     if trigger is not None and trigger.deleted_at is None:
         line = LineShown(
@@ -145,7 +147,7 @@ def _show(
     return WhyShown(
         turn_id=turn.pk,
         agent=agent_face(turn.agent),
-        verdict=f"{decision_words(turn)}.",
+        verdict=_verdict(turn, drafts),
         at=turn.created_at,
         is_running=turn.status == Turn.Status.RUNNING,
         answer=turn.answer,
@@ -155,9 +157,20 @@ def _show(
         room=room,
         sources=sources,
         taint=", ".join(str(origin) for origin in turn.taint),
-        drafts=[_outcome(draft) for draft in turn.drafts.all()],
+        drafts=[_outcome(draft) for draft in drafts],
         calls=[_call(call) for call in turn.calls.all()],
     )
+
+
+def _verdict(turn: Turn, drafts: list[Draft]) -> str:
+    """Say what came of a thought, as far as it has come."""
+    if turn.status != Turn.Status.DONE or not drafts:
+        return f"{decision_words(turn)}."
+    act = "react" if drafts[0].kind == Draft.Kind.REACTION else "answer"
+    words = _DRAFT_WORDS[Draft.Status(drafts[0].status)]
+    if words == "sent":
+        return f"{decision_words(turn)}."
+    return f"wants to {act}; it {words}." if words in _OPEN else f"wanted to {act}; {words}."
 
 
 def _reasons(stored: Iterable[dict[str, str]]) -> list[ReasonShown]:

@@ -16,6 +16,18 @@ function closeMenus(event) {
   }
 }
 
+// A menu near the lower edge opens upwards, so that nobody has to scroll to reach it.
+function place(event) {
+  const menu = event.target;
+  if (!menu.open || !menu.matches?.("details.menu")) return;
+  const sheet = menu.querySelector(".menu-sheet");
+  const frame = menu.closest(".room-scroll")?.getBoundingClientRect();
+  const lowest = Math.min(frame?.bottom ?? innerHeight, innerHeight);
+  if (sheet.getBoundingClientRect().bottom > lowest) menu.classList.add("menu-up");
+}
+
+document.addEventListener("toggle", place, true);
+
 async function copy(event) {
   const button = event.target.closest("[data-copy]");
   if (!button) return;

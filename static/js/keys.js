@@ -38,5 +38,6 @@ document.addEventListener("keydown", (event) => {
   const sendsEdited = "submitWithMetaEnter" in field.dataset && (event.metaKey || event.ctrlKey);
   if (!sends && !sendsEdited) return;
   event.preventDefault();
-  if (field.value.trim()) field.form.requestSubmit(field.form.querySelector(".button-main"));
+  // A click and not a submit: only so does the request carry the button's own value.
+  if (field.value.trim()) field.form.querySelector(".button-main").click();
 });
