@@ -13,6 +13,7 @@ from agentapp.foundation.errors import NotFound
 from agentapp.foundation.text import one_line
 from agentapp.identity.models import Account, Identity, Person, Room, Workspace
 from agentapp.identity.services.people import LOCAL, ensure_identity
+from agentapp.intake import rules
 
 MAX_ROOM_NAME = 120  # characters
 WITH_PERSON = {Identity.Kind.HUMAN, Identity.Kind.SCRIPTED}
@@ -96,6 +97,21 @@ def named(*, at: Whereabouts, external_ids: Iterable[str]) -> list[int]:
             workspace_id=at.workspace_id, platform=at.platform, external_id__in=keys
         ).values_list("id", flat=True)
     )
+
+
+def named_in(*, room: Room, text: str) -> list[int]:
+    """Return the handles that a text in a web room mentions as `@name`; at most one query.
+
+    Agents and people who are in the room can be mentioned, and nobody else.
+    """
+    if "@" not in text:
+        return []
+    here = Identity.objects.filter(platform=LOCAL, workspace_id=room.workspace_id)
+    agents = here.filter(agent__memberships__room=room, agent__memberships__left_at__isnull=True)
+    people = here.filter(rooms__room=room, rooms__left_at__isnull=True)
+    present = agents.values_list("pk", "name").union(people.values_list("pk", "name"))
+    by_name = {name: pk for pk, name in present}
+    return [by_name[name] for name in rules.mentioned(text, names=by_name)]
 
 
 def _make_room(at: Whereabouts, place: Place, key: str) -> None:

@@ -9,7 +9,9 @@ from django.db import transaction
 from agentapp.conversation import services as conversation
 from agentapp.foundation import clock
 from agentapp.foundation.envelope import Incoming, IncomingDelete, IncomingEdit, IncomingReaction
+from agentapp.foundation.text import normalised
 from agentapp.identity.models import Account, Identity, Room
+from agentapp.identity.services.people import LOCAL
 from agentapp.intake import lanes, places, wakeups
 from agentapp.intake.places import Whereabouts
 from agentapp.memory import services as memory
@@ -43,7 +45,7 @@ def accept(incoming: Incoming) -> Accepted:
         external_id=incoming.external_id,
         text=incoming.text,
         reply_to=incoming.reply_to,
-        mentioned=places.named(at=at, external_ids=incoming.mentions),
+        mentioned=_mentioned(incoming, at, room),
         sent_at=incoming.sent_at,
     )
     if incoming.account_id and incoming.cursor is not None:
@@ -52,6 +54,14 @@ def accept(incoming: Incoming) -> Accepted:
         )
     queue(room=room, author=author, recorded=recorded)
     return Accepted(recorded.id, recorded.is_new)
+
+
+def _mentioned(incoming: Incoming, at: Whereabouts, room: Room) -> list[int]:
+    """Platforms say whom a message mentions; in web rooms the text alone does."""
+    named = places.named(at=at, external_ids=incoming.mentions)
+    if incoming.platform != LOCAL:
+        return named
+    return [*named, *places.named_in(room=room, text=normalised(incoming.text))]
 
 
 def queue(*, room: Room, author: Identity, recorded: conversation.Recorded) -> None:

@@ -12,10 +12,10 @@ from agentapp.foundation import clock
 from agentapp.foundation.errors import Conflict, Invalid, NotFound, Refused
 from agentapp.foundation.text import normalised, one_line
 from agentapp.identity import policy
-from agentapp.identity.models import Identity, Room, User
+from agentapp.identity.models import Room, User
 from agentapp.identity.policy import Verb
 from agentapp.identity.services.people import LOCAL, ensure_local_identity
-from agentapp.intake import rules
+from agentapp.intake import places
 from agentapp.intake.services.platform import queue
 from agentapp.memory import services as memory
 
@@ -58,7 +58,7 @@ def post_web_message(
         external_id=_external_id(user, client_key),
         text=text,
         reply_to=_answered(room, reply_to_id),
-        mentioned=_mentioned(room, clean),
+        mentioned=places.named_in(room=room, text=clean),
     )
     queue(room=room, author=author, recorded=recorded)
     return Message.objects.select_related("author", "reply_to__author").get(pk=recorded.id)
@@ -164,20 +164,6 @@ def _answered(room: Room, reply_to_id: int | None) -> str:
     if found is None:
         raise NotInThisRoom
     return found
-
-
-def _mentioned(room: Room, text: str) -> list[int]:
-    """Return the identities that a text names, of agents and people present; one query."""
-    if "@" not in text:
-        return []
-    here = Identity.objects.filter(platform=LOCAL, workspace_id=room.workspace_id)
-    agents = here.filter(agent__memberships__room=room, agent__memberships__left_at__isnull=True)
-    people = here.filter(rooms__room=room, rooms__left_at__isnull=True)
-    by_name = {
-        name: pk
-        for pk, name in agents.values_list("pk", "name").union(people.values_list("pk", "name"))
-    }
-    return [by_name[name] for name in rules.mentioned(text, names=by_name)]
 
 
 def _external_id(user: User, client_key: str) -> str:
