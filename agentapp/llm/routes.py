@@ -6,11 +6,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import date
 
-from agentapp.foundation.secrets import unseal
+from agentapp.foundation.secrets import SecretUnreadable, unseal
 from agentapp.identity.models import Workspace
 from agentapp.llm import queries
-from agentapp.llm.adapters.protocol import Target
-from agentapp.llm.errors import NoProvider
+from agentapp.llm.adapters.protocol import FailureKind, Target
+from agentapp.llm.errors import NoProvider, ProviderUnavailable
 from agentapp.llm.models import LLMCall, Provider
 from agentapp.llm.prices import known_price
 from agentapp.llm.rules.money import Level, Price
@@ -53,16 +53,33 @@ def models_for(provider: Provider, *, purpose: str, level: Level) -> list[str]:
 
 
 def route_to(provider: Provider, *, model: str, day: date, is_demo: bool) -> Route:
-    """Return the way to one of a provider's models, its key opened."""
-    key = provider.key_sealed and unseal(
-        table=KEY_TABLE, pk=provider.pk, column=KEY_COLUMN, sealed=provider.key_sealed
-    )
+    """Return the way to one of a provider's models, its key opened.
+
+    Raises:
+        ProviderUnavailable: The key was sealed for another row, or with a key of ours that is
+            gone.
+    """
     return Route(
         kind=provider.kind,
-        target=Target(str(provider.pk), base_url=provider.base_url, key=key),
+        target=Target(str(provider.pk), base_url=provider.base_url, key=opened_key(provider)),
         model=model,
         price=known_price(kind=provider.kind, base_url=provider.base_url, model=model, day=day),
         provider_pk=provider.pk,
         is_demo=is_demo,
         had_error=bool(provider.last_error),
     )
+
+
+def opened_key(provider: Provider) -> str:
+    """Return a provider's key; "" when it needs none."""
+    if not provider.key_sealed:
+        return ""
+    try:
+        return unseal(
+            table=KEY_TABLE, pk=provider.pk, column=KEY_COLUMN, sealed=provider.key_sealed
+        )
+    except SecretUnreadable as error:
+        raise ProviderUnavailable(
+            "The stored key cannot be opened any more. Paste it again under Settings.",
+            kind=FailureKind.KEY,
+        ) from error

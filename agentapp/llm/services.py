@@ -10,7 +10,7 @@ from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.database import refuse_open_transaction
 from agentapp.foundation.errors import Invalid, NotFound, Refused
-from agentapp.foundation.secrets import seal, unseal
+from agentapp.foundation.secrets import seal
 from agentapp.foundation.text import one_line
 from agentapp.foundation.units import MICROS_PER_USD
 from agentapp.identity import policy
@@ -20,7 +20,7 @@ from agentapp.llm import queries
 from agentapp.llm.models import Budget, LLMCall, Provider, Spend
 from agentapp.llm.prices import load_rates
 from agentapp.llm.proof import Candidate, Proof, prove
-from agentapp.llm.routes import KEY_COLUMN, KEY_TABLE
+from agentapp.llm.routes import KEY_COLUMN, KEY_TABLE, opened_key
 from agentapp.llm.rules.addresses import checked_base_url, is_local_url, origin
 
 __all__ = ["Proof", "load_rates", "remove_provider", "set_budget", "set_provider"]
@@ -97,9 +97,7 @@ def _kept_key(workspace: Workspace, base_url: str) -> str:
     """Return the stored key for the same server; a key never follows to another host."""
     provider = queries.default_provider(workspace)
     if provider is not None and origin(provider.base_url) == origin(base_url):
-        return provider.key_sealed and unseal(
-            table=KEY_TABLE, pk=provider.pk, column=KEY_COLUMN, sealed=provider.key_sealed
-        )
+        return opened_key(provider)
     if is_local_url(base_url):
         return ""
     raise BadKey("Paste the key for this server.")

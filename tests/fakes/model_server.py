@@ -76,6 +76,7 @@ class Seen:
     body: dict[str, Any]
     key: str
     headers: dict[str, str]
+    client: tuple[str, int] = ("", 0)
     at: float = field(default_factory=time.monotonic)
     tokens_in: int = 0
     tokens_out: int = 0
@@ -212,7 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _note(self, body: dict[str, Any]) -> Seen:
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        seen = Seen(self.path, body, key, {k.lower(): v for k, v in self.headers.items()})
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        seen = Seen(self.path, body, key, headers, self.client_address)
         with self.server.owner._lock:
             self.server.owner.requests.append(seen)
         return seen

@@ -8,10 +8,10 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentapp.config.settings")
-    import django
+    import django  # noqa: PLC0415  (settings are named first)
 
     django.setup()
-    from agentapp.llm import gateway
+    from agentapp.llm import gateway  # noqa: PLC0415  (models load after set-up)
 
     gateway.ask(
         workspace_id=int(sys.argv[1]),
