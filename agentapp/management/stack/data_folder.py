@@ -125,7 +125,7 @@ class DataFolder:
 
     def _refuse_foreign(self) -> None:
         """Never take over a folder with somebody's files: its modes are about to change."""
-        if not self.root.exists() or (self.root / LOCK).exists():
+        if not self.root.exists() or (self.root / LOCK).exists() or self.credentials.exists():
             return
         if not self.root.is_dir() or any(self.root.iterdir()):
             raise StackError(

@@ -142,7 +142,7 @@ def command(clone: Path, *arguments: str, **extra: str) -> subprocess.CompletedP
 @contextmanager
 def started(clone: Path, data: Path, *, port: int, **extra: str) -> Iterator[Run]:
     """Start a host; whatever the test left of it is killed at the end."""
-    output = clone.parent / "output.txt"
+    output = data.parent / f"{data.name}-output.txt"
     arguments = ["-m", "agentapp.management.stack", "run", f"--port={port}", f"--data={data}"]
     with output.open("wb") as file:
         process = subprocess.Popen(

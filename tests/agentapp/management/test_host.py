@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 
 from agentapp.management.stack.accounts import service_account
 from tests.agentapp.management.hosts import (
+    ROOT,
     Run,
     command,
     free_port,
@@ -242,6 +245,48 @@ def test_the_servers_have_no_tcp_port(up: tuple[Run, Path, Path]) -> None:
         }
         assert any(socket.startswith("socket:") for socket in sockets)
         assert not sockets & listening
+
+
+def documented_commands() -> tuple[str, str]:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    dump, restore = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return dump, restore
+
+
+def shell(commands: str, *, data: Path, folder: Path) -> None:
+    commands = commands.replace("data=/folder", f"data={data}")
+    commands = commands.replace(".venv/bin/python", sys.executable)
+    subprocess.run(
+        ["bash", "-euc", commands],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+
+
+def test_the_documented_backup_is_restored_on_another_folder(
+    up: tuple[Run, Path, Path], clone: Path, data: Path
+) -> None:
+    _, _, original = up
+    dump, restore = documented_commands()
+    with psycopg.connect(owner_url(original)) as connection:
+        connection.execute("CREATE TABLE memories AS SELECT '[1,2,3]'::vector AS what")
+        connection.execute("GRANT SELECT ON memories TO greenroom_app")
+    shell(dump, data=original, folder=clone)
+    data.mkdir(mode=0o700)
+    shutil.copy(original / "credentials.json", data / "credentials.json")
+    with started(clone, data, port=free_port()) as run:
+        run.wait_until_ready()
+        set_up = dump[: dump.rindex("$bin/pg_dump")]
+        shell(set_up + restore, data=data, folder=clone)
+        with psycopg.connect(stack_values(data)["DATABASE_URL"]) as connection:
+            assert connection.execute("SELECT what::text FROM memories").fetchone() == ("[1,2,3]",)
+            owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'memories'"
+            assert connection.execute(owner).fetchone() == ("greenroom_owner",)
+    for name in ("secret_key", "greenroom_keys"):
+        kept = json.loads((data / "credentials.json").read_text())[name]
+        assert kept == json.loads((original / "credentials.json").read_text())[name]
 
 
 def test_a_deep_data_folder_still_works(clone: Path) -> None:

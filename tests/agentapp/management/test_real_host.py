@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.agentapp.management.hosts import (
+    ROOT,
+    Run,
+    command,
+    free_port,
+    is_running,
+    short_folder,
+    started,
+)
+
+OWN = {"uvicorn", "worker", "beat", "runbots"}
+SETTLED_SECONDS = 6.0  # longer than any of our processes needs to find out that it cannot run
+SECOND_START_SECONDS = 10.0
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[tuple[Path, int]]:
+    """A data folder and a port for everything in this file."""
+    with short_folder() as folder:
+        yield folder / "data", free_port()
+
+
+@pytest.fixture(scope="module")
+def first(place: tuple[Path, int]) -> Iterator[Run]:
+    """The first start of the real program."""
+    data, port = place
+    with started(ROOT, data, port=port) as run:
+        run.wait_until_ready(seconds=120)
+        yield run
+
+
+def test_the_real_program_starts_and_none_of_its_processes_falls_over(first: Run) -> None:
+    time.sleep(SETTLED_SECONDS)
+    assert set(first.child_ids()) >= OWN
+    assert "starting it again" not in first.text()
+
+
+def test_the_printed_link_opens_a_page_with_a_button(first: Run, place: tuple[Path, int]) -> None:
+    link = first.wait_until_ready()
+    assert link.startswith(f"http://localhost:{place[1]}/")
+    with urllib.request.urlopen(link, timeout=20) as answer:  # noqa: S310 - our own host
+        page = answer.read().decode()
+    assert answer.status == 200
+    assert "<button" in page
+
+
+def test_a_fresh_link_differs_from_the_first(first: Run, place: tuple[Path, int]) -> None:
+    asked = command(ROOT, "login", f"--data={place[0]}")
+    assert (asked.returncode, asked.stderr) == (0, "")
+    fresh = asked.stdout.strip()
+    assert fresh.startswith(f"http://localhost:{place[1]}/")
+    assert fresh != first.wait_until_ready()
+
+
+def test_stop_and_second_start_are_quick(first: Run, place: tuple[Path, int]) -> None:
+    data, port = place
+    below = first.descendants()
+    began = time.monotonic()
+    assert first.stop() == 0
+    assert time.monotonic() - began < 8  # typically below 5, on a machine that does nothing else
+    assert not [child for child in below if is_running(child)]
+    began = time.monotonic()
+    with started(ROOT, data, port=port) as second:
+        second.wait_until_ready(seconds=60)
+        assert time.monotonic() - began < SECOND_START_SECONDS
