@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft
@@ -20,12 +20,14 @@ from dashboard.presenters.messages import shortened
 from dashboard.presenters.rooms import (
     LineShown,
     RoomShown,
+    joined,
     presence_in,
     show_room,
 )
 from dashboard.presenters.sources import SourceShown, show_sources
 
 MAX_TURNS = 12
+BURST_REACH = 1_000  # message ids between the first and the last of one burst
 
 _PURPOSES = {
     LLMCall.Purpose.REPLY: "answer",
@@ -45,6 +47,11 @@ _DRAFT_WORDS = {
     Draft.Status.FAILED: "not sent",
     Draft.Status.UNKNOWN: "checking whether it arrived",
     Draft.Status.RETRACTED: "taken back",
+}
+_ORIGINS = {
+    "strangers": "people it hardly knows",
+    "members": "people it knows",
+    "bots": "bots",
 }
 _OPEN = {"waits for you"}
 
@@ -102,9 +109,15 @@ class WhyShown:
 def turns_about(user: User, message: Message) -> QuerySet[Turn]:
     """Return this user's agents' thoughts that a message set off, or that wrote it."""
     turns = visible(Turn, user)
-    set_off = turns.filter(trigger_kind=Turn.Trigger.MESSAGE, trigger_id=message.pk)
+    # One decision may answer several messages at once; it is kept with the newest of them.
+    near = turns.filter(
+        trigger_kind=Turn.Trigger.MESSAGE,
+        trigger_id__range=(message.pk, message.pk + BURST_REACH),
+    )
+    set_off = near.filter(Q(trigger_id=message.pk) | Q(context__burst__contains=[message.pk]))
     wrote = turns.filter(drafts__pieces__message=message)
-    return (set_off | wrote).distinct()
+    ids = [*set_off.values_list("pk", flat=True), *wrote.values_list("pk", flat=True)]
+    return turns.filter(pk__in=ids)
 
 
 def show_whys(user: User, turns: QuerySet[Turn]) -> list[WhyShown]:
@@ -156,7 +169,7 @@ def _show(
         trigger=line,
         room=room,
         sources=sources,
-        taint=", ".join(str(origin) for origin in turn.taint),
+        taint=joined([_ORIGINS.get(str(origin), str(origin)) for origin in turn.taint]),
         drafts=[_outcome(draft) for draft in drafts],
         calls=[_call(call) for call in turn.calls.all()],
     )
