@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from agentapp.conversation.models import Message
 from agentapp.drafts import publication
 from agentapp.drafts.models import Draft
@@ -16,6 +18,7 @@ from agentapp.identity.services.agents import create_agent
 from agentapp.intake import lanes
 from agentapp.intake import services as intake
 from agentapp.presence.services import add_agent
+from agentapp.turns import services as turns
 from agentapp.turns.models import Turn
 from bots.local import render
 from tests.cast import SPEC, Cast
@@ -63,6 +66,12 @@ class Stage:
         for lane in lanes.claim(limit=100):
             rooms[lane.room_id].append(lane)
         return [begun for claimed in rooms.values() for begun in decide_room(claimed=claimed)]
+
+    def end(self, begun: Begun) -> None:
+        """End a thought as if it had come to something."""
+        with transaction.atomic():
+            lanes.finish(claimed=begun.lane, through=begun.turn.context["through"])
+            turns.finish(turn=begun.turn, outcome="test")
 
     def run(self) -> int:
         """Let this process's crew work until nothing is due."""
