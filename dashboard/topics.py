@@ -5,6 +5,7 @@ Pure decisions over ids; who sees which ids is read by `dashboard.rights` throug
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -21,10 +22,17 @@ HOME, ROOMS, AGENTS, DRAFTS, COSTS, NOTIFICATIONS = (
 ROOM, AGENT, TURN = "room", "agent", "turn"
 BROAD = frozenset({HOME, ROOMS, AGENTS, DRAFTS, COSTS, NOTIFICATIONS})
 NARROW = frozenset({ROOM, AGENT, TURN})
-MAX_DIGITS = 18  # what a bigint holds
+_ROW_ID = re.compile(r"[1-9][0-9]{0,17}")  # what a bigint holds, spelled in one way
 
 # Whoever sees the room may hear of these; everything else is between an agent and its owner.
-_ROOM_TALK = ("message.", "reaction.", "membership.", "room.", "agent.removed.from.room")
+_ROOM_TALK = (
+    "agent.removed.from.room",
+    "membership.",
+    "message.",
+    "reaction.",
+    "room.",
+    "user.joined",
+)
 _STOPS = ("safety.", "moderation.")
 _MONEY = ("llm.", "budget.")
 _CHANGE_RIGHTS = (
@@ -57,9 +65,9 @@ class Topic:
         kind, separator, number = text.partition(":")
         if not separator:
             return cls(kind) if kind in BROAD else None
-        if kind not in NARROW or not number.isascii() or not number.isdigit():
+        if kind not in NARROW or not _ROW_ID.fullmatch(number):
             return None
-        return cls(kind, int(number)) if len(number) <= MAX_DIGITS else None
+        return cls(kind, int(number))
 
 
 @dataclass(frozen=True, slots=True)
