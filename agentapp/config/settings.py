@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "dashboard.api.idempotency.Idempotency",
 ]
 
 ROOT_URLCONF = "dashboard.urls"
@@ -232,6 +233,9 @@ UNFOLD = {
         }
     },
 }
+
+# Without a token only this machine itself may read /metrics.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 
 # Tests switch real model requests off; the gateway refuses anything but loopback then.
 LLM_ALLOW_REQUESTS = env.flag("LLM_ALLOW_REQUESTS", default=True)

@@ -17,7 +17,7 @@ HIDDEN = {"secret", "key_sealed", "token_hash", "password", "raw", "embedding"}
 _LONG = (models.TextField, models.JSONField, models.BinaryField)
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class ReadOnlyAdmin(ModelAdmin):
     """A list and a detail page of one table, for the host's admin."""
 
     show_full_result_count = False
@@ -26,17 +26,16 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     ordering = ("-pk",)
 
     @override
-    def get_list_display(self, request: HttpRequest) -> list[str]:
-        return ["__str__", *[f.name for f in _shown(self.model) if not isinstance(f, _LONG)]][
-            :COLUMNS
-        ]
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        short = [field.name for field in _shown(self.model) if not isinstance(field, _LONG)]
+        return ("__str__", *short)[:COLUMNS]
 
     @override
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [field.name for field in _shown(self.model)]
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return tuple(field.name for field in _shown(self.model))
 
     @override
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.get_fields(request, obj)
 
     @override
