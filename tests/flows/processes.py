@@ -1,0 +1,108 @@
+"""Greenroom's own processes beside a test: web, worker, beat and bots, as `make run` has them."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from agentapp.management.stack import commands
+from agentapp.management.stack.accounts import ServiceAccount
+from agentapp.management.stack.programs import Program, kill_group, launch
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+READY_SECONDS = 60.0
+GRACE_SECONDS = 10.0
+LOG_END = 2_000  # characters of a log that a failure shows
+
+
+@dataclass(frozen=True)
+class RunningHost:
+    """A host that answers. `url` is what a browser opens."""
+
+    url: str
+    logs: Path
+
+    def log(self, name: str) -> str:
+        return (self.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+
+
+@contextmanager
+def running_host(folder: Path) -> Iterator[RunningHost]:
+    """Run all four on the database and broker of this test run."""
+    port = free_port()
+    settings = {"PORT": str(port), "LLM_ALLOW_REQUESTS": "no", "DATABASE_POOL": "6"}
+    arguments = {
+        "web": commands.web(host=HOST, port=port),
+        "worker": commands.WORKER,
+        "beat": commands.beat(schedule=str(folder / "beat-schedule")),
+        "bots": commands.BOTS,
+    }
+    host = RunningHost(url=f"http://localhost:{port}", logs=folder)
+    with ExitStack() as stack:
+        for name, words in arguments.items():
+            stack.enter_context(_running(name, words, folder=folder, settings=settings))
+        _wait_until_ready(host)
+        yield host
+
+
+@contextmanager
+def _running(
+    name: str, arguments: tuple[str, ...], *, folder: Path, settings: dict[str, str]
+) -> Iterator[None]:
+    program = Program(
+        name=name,
+        arguments=(sys.executable, *arguments),
+        # Whoever runs the tests can read the clone; the account of a real host might not.
+        account=ServiceAccount("tests", os.geteuid(), os.getegid(), is_current=True),
+        folder=ROOT,
+        log=folder / f"{name}.log",
+        environment=os.environ | settings,
+    )
+    process = launch(program)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+        kill_group(process)
+        process.wait()
+
+
+def _wait_until_ready(host: RunningHost) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if _is_ready(int(host.url.rpartition(":")[2])):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"the host did not become ready:\n{host.log('web')[-LOG_END:]}")
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        number = probe.getsockname()[1]
+        assert isinstance(number, int)
+        return number

@@ -1,0 +1,139 @@
+"""Every page, in light and dark, wide and on a phone: axe finds nothing, nothing sticks out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from agentapp.drafts.models import Draft
+from agentapp.identity import services as identity
+from agentapp.identity.services.rooms import make_room_link
+from agentapp.turns.models import Turn
+from tests.fakes.model_server import ModelServer
+from tests.flows.conftest import Opener
+from tests.flows.stage import Stage, make_stage, make_user
+
+PROPOSED = "Shortbread, I think."
+DRAFT_SECONDS = 60
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+OF_AN_OWNER: dict[str, Callable[[Stage], str]] = {
+    "home": lambda _: reverse("home"),
+    "approvals": lambda _: reverse("approvals"),
+    "rooms": lambda _: reverse("rooms"),
+    "room_new": lambda _: reverse("room_new"),
+    "room": lambda stage: reverse("room", args=[stage.room.pk]),
+    "agents": lambda _: reverse("agents"),
+    "agent_new": lambda _: reverse("agent_new"),
+    "agent": lambda stage: reverse("agent", args=[stage.agent.pk]),
+    "agent_edit": lambda stage: reverse("agent_edit", args=[stage.agent.pk]),
+    "turn": lambda stage: reverse("turn", args=[Turn.objects.filter(agent=stage.agent)[0].pk]),
+    "costs": lambda _: reverse("costs"),
+    "settings": lambda _: reverse("settings"),
+    "password": lambda _: reverse("account_change_password"),
+    "second factor": lambda _: reverse("mfa_index"),
+    "nothing here": lambda _: "/nothing/here/",
+}
+
+
+@pytest.fixture(scope="module")
+def lived_in(running_host: object, model_server: ModelServer) -> Stage:
+    """A world with a card that waits, one decision, and some talk."""
+    model_server.reply = lambda body: PROPOSED
+    stage = make_stage(model_server, reply_mode="approve")
+    stage.say("Mira, what goes with tea?")
+    deadline = time.monotonic() + DRAFT_SECONDS
+    while not Draft.objects.filter(agent=stage.agent, status="pending").exists():
+        assert time.monotonic() < deadline, "no draft came"
+        time.sleep(0.1)
+    return stage
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe objects to, one line each."""
+    found = Axe().run(page, options={"runOnly": STANDARDS, "resultTypes": ["violations"]})
+    return [
+        f"{each['id']}: {node['html'][:160]}"
+        for each in found.response["violations"]
+        for node in each["nodes"]
+    ]
+
+
+def sticks_out(page: Page) -> int:
+    """Return by how many pixels a page is wider than its window."""
+    width = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert isinstance(width, int)
+    return max(width, 0)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
+def test_no_page_of_an_owner_has_a_fault(
+    lived_in: Stage, open_browser: Opener, phone: bool, dark: bool
+) -> None:
+    page = open_browser("/", user=lived_in.owner, phone=phone, dark=dark)
+    faults: dict[str, list[str]] = {}
+    for name, path in OF_AN_OWNER.items():
+        page.goto(path(lived_in))
+        found = violations(page)
+        if sticks_out(page):
+            found.append(f"sticks out by {sticks_out(page)} px")
+        if found:
+            faults[name] = found
+    assert faults == {}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_page_of_a_visitor_has_a_fault(
+    lived_in: Stage, open_browser: Opener, dark: bool
+) -> None:
+    paths = {
+        "login": reverse("account_login"),
+        "start": f"/start/{identity.make_login_link(user=make_user('Nora'))}/",
+        "spent link": "/start/spent/",
+        "join": f"/join/{make_room_link(room_id=lived_in.room.pk, by=lived_in.owner)}/",
+        "ended invitation": "/join/ended/",
+    }
+    page = open_browser(paths["login"], phone=True, dark=dark)
+    faults: dict[str, list[str]] = {}
+    for name, path in paths.items():
+        page.goto(path)
+        found = violations(page)
+        if sticks_out(page):
+            found.append(f"sticks out by {sticks_out(page)} px")
+        if found:
+            faults[name] = found
+    assert faults == {}
+
+
+def test_the_why_panel_and_an_open_menu_have_no_fault(
+    lived_in: Stage, open_browser: Opener
+) -> None:
+    page = open_browser("/approvals/", user=lived_in.owner)
+    card = page.locator(".card", has_text=PROPOSED)
+    card.locator("summary", has_text="Skip").click()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    card.get_by_role("link", name="Why?").click()
+    expect(page.locator("#panel")).to_be_visible()
+    assert violations(page) == []
+
+
+def test_a_keyboard_is_enough_to_send_a_draft(
+    model: ModelServer, running_host: object, open_browser: Opener
+) -> None:
+    model.reply = lambda body: PROPOSED
+    stage = make_stage(model, reply_mode="approve")
+    page = open_browser("/approvals/", user=stage.owner)
+    stage.say("Mira, what goes with tea?")
+    expect(page.locator(".card", has_text=PROPOSED)).to_be_visible()
+
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+
+    expect(page.locator(".card", has_text="In Lounge")).to_be_visible()
