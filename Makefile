@@ -13,10 +13,10 @@ help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: environment ## start Greenroom and print a login link (PORT=8123 DATA=/folder)
-	@$(STACK) run $(if $(PORT),--port "$(PORT)") $(if $(DATA),--data "$(DATA)")
+	@exec $(STACK) run $(if $(PORT),--port "$(PORT)") $(if $(DATA),--data "$(DATA)")
 
 login: environment ## print a fresh login link of a running Greenroom (DATA=/folder)
-	@$(STACK) login $(if $(DATA),--data "$(DATA)")
+	@exec $(STACK) login $(if $(DATA),--data "$(DATA)")
 
 setup: environment-dev ## make the environment with everything that tests and checks need
 	@$(PYTHON) .ci/chromium.py

@@ -165,14 +165,14 @@ async def _start_and_watch(host: Host, supervisor: Supervisor) -> None:
     host.report("Bringing the database up to date")
     await run_to_end(_migrate(host))
     host.report("Starting web, worker, beat and bots")
-    web, *_ = [supervisor.start(program) for program in own_programs(host)]
-    link = asyncio.create_task(run_to_end(login_link(host)))
-    try:
-        await web.wait_until_ready(patience_seconds=READY_SECONDS)
-        host.report(f"Greenroom is ready: {(await link).strip()}")
-    finally:
-        link.cancel()
-        await asyncio.wait({link})
+    web, *others = own_programs(host)
+    serving = supervisor.start(web)
+    # The person waits for the page and the link; the rest would only slow both down.
+    link = await run_to_end(login_link(host))
+    for program in others:
+        supervisor.start(program)
+    await _up(serving)
+    host.report(f"Greenroom is ready: {link.strip()}")
     await supervisor.cap_logs()
 
 

@@ -50,17 +50,20 @@ def installation_for(
     own = Installation(python=Path(sys.executable), folder=CLONE)
     if account.is_current:
         return own
+
+    def say(what: str) -> None:
+        report(f"Copying {what} to {copy}: the account {account.name!r} cannot read {CLONE}")
+
     chosen = existing_installation(account, copy=copy)
     if chosen != own:
-        report(f"Copying the program to {copy}: the account {account.name!r} cannot read {CLONE}")
         copy.mkdir(mode=0o755, exist_ok=True)
         copy.chmod(0o755)
     if chosen.folder == CLONE:
         _compile(CLONE)
     else:
-        _refresh_code(chosen.folder)
+        _refresh_code(chosen.folder, say)
     if chosen.python != own.python:
-        _refresh_environment(chosen.python.parents[1])
+        _refresh_environment(chosen.python.parents[1], say)
     if not _can_run(chosen.python, account):
         raise StackError(
             f"The account {account.name!r}, which runs the servers, cannot run "
@@ -96,20 +99,29 @@ def _can_run(python: Path, account: ServiceAccount) -> bool:
     return done.returncode == 0
 
 
-def _refresh_environment(target: Path) -> None:
+def _refresh_environment(target: Path, say: Callable[[str], None]) -> None:
     source = Path(sys.prefix)
+
+    def fill(fresh: Path) -> None:
+        say("the Python environment")
+        copy_tree(source, fresh)
+
     _replace_when_changed(
         target,
         fingerprint=_fingerprint(_stamps(source)),
-        fill=lambda fresh: copy_tree(source, fresh),
+        fill=fill,
     )
 
 
-def _refresh_code(target: Path) -> None:
+def _refresh_code(target: Path, say: Callable[[str], None]) -> None:
+    def fill(fresh: Path) -> None:
+        say("the program")
+        _copy_code(CLONE, fresh)
+
     _replace_when_changed(
         target,
         fingerprint=_fingerprint(_source_files(CLONE)),
-        fill=lambda fresh: _copy_code(CLONE, fresh),
+        fill=fill,
     )
 
 

@@ -323,10 +323,13 @@ def test_a_clone_in_a_private_folder_is_copied_and_stays_private(clone: Path, da
         # The stand-ins for uvicorn and Celery are no part of the code and are not copied.
         assert wait_for((data / "seen-runbots.json").exists)
         if service_account(create=False).is_current:
-            assert "Copying the program" not in run.text()
+            assert "Copying" not in run.text()
         else:
             assert f"Copying the program to {data}/app: the account" in run.text()
             assert (data / "app" / "code" / "manage.py").read_text() == (
                 (clone / "manage.py").read_text()
             )
+    with started(clone, data, port=free_port()) as run:
+        assert wait_for(lambda: "Starting web" in run.text())
+        assert "Copying" not in run.text()
     assert stat.S_IMODE(private.stat().st_mode) == 0o700

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from tests.agentapp.management.hosts import (
 OWN = {"uvicorn", "worker", "beat", "runbots"}
 SETTLED_SECONDS = 6.0  # longer than any of our processes needs to find out that it cannot run
 SECOND_START_SECONDS = 10.0
+STOP_SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +63,19 @@ def test_a_fresh_link_differs_from_the_first(first: Run, place: tuple[Path, int]
     assert fresh != first.wait_until_ready()
 
 
+def on_this_machine(seconds: float) -> float:
+    """A limit meant for a machine that does nothing else, where other work may be going on."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def test_stop_and_second_start_are_quick(first: Run, place: tuple[Path, int]) -> None:
     data, port = place
     below = first.descendants()
     began = time.monotonic()
     assert first.stop() == 0
-    assert time.monotonic() - began < 8  # typically below 5, on a machine that does nothing else
+    assert time.monotonic() - began < on_this_machine(STOP_SECONDS)
     assert not [child for child in below if is_running(child)]
     began = time.monotonic()
     with started(ROOT, data, port=port) as second:
         second.wait_until_ready(seconds=60)
-        assert time.monotonic() - began < SECOND_START_SECONDS
+        assert time.monotonic() - began < on_this_machine(SECOND_START_SECONDS)
