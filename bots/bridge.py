@@ -1,83 +1,73 @@
-"""The border between the connectors' event loop and the synchronous engine.
+"""The border between the event loop and the synchronous engine; the only one in `bots`.
 
-Nothing else in `bots` runs engine code. Each call takes a thread of a small pool and a database
-connection of its own, which it gives back; no transaction spans an await.
+Every call runs in a thread of a small pool, on a database connection of its own that goes back to
+the pool afterwards. No transaction spans an await.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from functools import partial
+from typing import ParamSpec, TypeVar
 
+import psycopg
+from django.db import connections
+
+from agentapp.drafts.outbox import WAKE_CHANNEL
 from agentapp.foundation.database import fresh_connection
-from agentapp.foundation.envelope import Incoming, IncomingDelete, IncomingEdit, IncomingReaction
-from agentapp.intake import services as intake
-from bots.connector import Shown
-
-THREADS = 6  # of the database pool's connections
 
 P = ParamSpec("P")
-R = TypeVar("R")
+T = TypeVar("T")
 
-_TAKE_IN: dict[type, Callable[[Any], object]] = {
-    Incoming: intake.accept,
-    IncomingEdit: intake.accept_edit,
-    IncomingDelete: intake.accept_delete,
-    IncomingReaction: intake.accept_reaction,
-}
+THREADS = 4
+_DSN_KEYS = ("dbname", "user", "password", "host", "port")
 
 
 class Bridge:
-    """Runs engine code beside the event loop that made it."""
+    """Runs engine functions for one event loop."""
 
     def __init__(self, *, threads: int = THREADS) -> None:
-        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="bridge")
-        self._turns: dict[Hashable, _Turnstile] = {}
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bridge")
 
-    async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a synchronous function in a thread and return its answer."""
-
-        def work() -> R:
-            with fresh_connection():
-                return function(*args, **kwargs)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-    async def accept(self, account: Hashable, shown: Shown) -> None:
-        """Store what a platform shows a login, in the order in which it was handed over."""
-        turnstile = self._turns.setdefault(account, _Turnstile())
-        async with turnstile:
-            await self.call(_TAKE_IN[type(shown)], shown)
-        if turnstile.is_idle:
-            self._turns.pop(account, None)
+    async def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run an engine function in a thread and return what it returns."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._pool, partial(_connected, function, *args, **kwargs)
+        )
 
     def close(self) -> None:
-        """Let what runs finish; take nothing new."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Let running calls end and take no new ones."""
+        self._pool.shutdown(wait=True)
 
 
-class _Turnstile:
-    """Lets one through at a time, first come first served."""
+async def wake_ups(*, at_least_every: float) -> AsyncIterator[None]:
+    """Yield whenever something is queued, and anyway every `at_least_every` seconds.
 
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[None] = asyncio.Queue(maxsize=1)
-        self._waiting = 0
-
-    @property
-    def is_idle(self) -> bool:
-        return self._waiting == 0
-
-    async def __aenter__(self) -> None:
-        self._waiting += 1
+    Listens on a connection of its own; while that is broken, only the clock wakes.
+    """
+    while True:
         try:
-            # Those who wait for a place in a full queue get it in the order they came.
-            await self._queue.put(None)
-        except BaseException:
-            self._waiting -= 1
-            raise
+            async with await psycopg.AsyncConnection.connect(
+                autocommit=True, **_dsn()
+            ) as listening:
+                await listening.execute(f"LISTEN {WAKE_CHANNEL}")
+                while True:
+                    yield
+                    async for _ in listening.notifies(timeout=at_least_every, stop_after=1):
+                        pass
+        except psycopg.OperationalError:
+            await asyncio.sleep(at_least_every)
+            yield
 
-    async def __aexit__(self, *_: object) -> None:
-        self._waiting -= 1
-        self._queue.get_nowait()
+
+def _connected(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    with fresh_connection():
+        return function(*args, **kwargs)
+
+
+def _dsn() -> dict[str, str]:
+    parameters = connections["default"].get_connection_params()
+    return {key: str(parameters[key]) for key in _DSN_KEYS if parameters.get(key)}
