@@ -73,6 +73,11 @@ class Frame:
         """Whether the pages of owners are shown."""
         return bool(self.workspaces)
 
+    @property
+    def has_demo(self) -> bool:
+        """Whether a demo goes on while this user looks."""
+        return any(workspace.is_demo for workspace in self.workspaces)
+
     @cached_property
     def _counts(self) -> dict[str, int]:
         return counts(self.user) if self.runs_agents else {"real": 0, "demo": 0}

@@ -150,14 +150,6 @@ def demo_talk(request: HttpRequest) -> HttpResponse:
 
 @page
 @require_POST
-def demo_watch(request: HttpRequest) -> HttpResponse:
-    """Say that somebody looks at the demo, which keeps it going."""
-    demo_services.watch(user=member(request))
-    return HttpResponse(status=HTTPStatus.NO_CONTENT)
-
-
-@page
-@require_POST
 def demo_remove(request: HttpRequest) -> HttpResponse:
     """Delete the demo with everything in it."""
     demo_services.remove(user=member(request))

@@ -29,7 +29,6 @@ urlpatterns = [
     path("pause/", home.pause_all, name="pause_all"),
     path("resume/", home.resume_all, name="resume_all"),
     path("demo/talk/", home.demo_talk, name="demo_talk"),
-    path("demo/watch/", home.demo_watch, name="demo_watch"),
     path("demo/remove/", home.demo_remove, name="demo_remove"),
     path("approvals/", approvals.approvals, name="approvals"),
     path("approvals/cards/", approvals.approvals_cards, name="approvals_cards"),

@@ -6,7 +6,7 @@ import { refresh } from "./live.js";
 const MAX_PICKED = 25;
 const seen = new WeakSet();
 let page = null;
-let lastDecided = "";
+let lastTouched = "";
 
 export function start() {
   startCountdowns();
@@ -14,6 +14,9 @@ export function start() {
   if (!page) return;
   document.addEventListener("keydown", onKey);
   document.addEventListener("htmx:afterSettle", settle);
+  page.addEventListener("htmx:beforeRequest", (event) => {
+    lastTouched = event.target.closest(".card")?.id ?? lastTouched;
+  });
   page.addEventListener("focusin", (event) => light(event.target.closest(".card")));
   page.addEventListener("click", (event) => light(event.target.closest(".card")));
   startPicking();
@@ -38,16 +41,16 @@ function light(card) {
 
 function settle() {
   watchSeen();
-  const lit = current();
-  if (lit?.dataset.state === "waits") return;
-  if (lit) {
-    lastDecided = lit.id;
-    lit.classList.remove("is-current");
-  }
-  const after = waiting().find(
-    (card) => !lit || lit.compareDocumentPosition(card) & Node.DOCUMENT_POSITION_FOLLOWING,
+  if (current()?.dataset.state === "waits") return;
+  const left = document.getElementById(lastTouched);
+  const cards = waiting();
+  const after = cards.find(
+    (card) =>
+      !left ||
+      card === left ||
+      left.compareDocumentPosition(card) & Node.DOCUMENT_POSITION_FOLLOWING,
   );
-  light(after ?? waiting()[0]);
+  light(after ?? cards[0]);
 }
 
 function go(card) {
@@ -73,7 +76,7 @@ function press(card, key) {
 }
 
 function undo() {
-  const decided = document.getElementById(lastDecided);
+  const decided = document.getElementById(lastTouched);
   if (press(decided, "u")) return;
   press([...page.querySelectorAll('.card[data-state="leaving"]')].pop(), "u");
 }

@@ -5,6 +5,8 @@ const COALESCE_MS = 100;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15000;
 const POLL_MS = 4000;
+const WATCH_MS = 5000;
+const LOGGED_OUT = 4401;
 const WORDS = { joining: "Connecting", open: "Live", lost: "Reconnecting" };
 
 let socket = null;
@@ -19,6 +21,7 @@ export function start() {
   if (!document.querySelector("[data-live], [data-tokens]")) return;
   connect();
   setInterval(pollWhenDown, POLL_MS);
+  setInterval(watch, WATCH_MS);
   document.addEventListener("htmx:afterSettle", subscribe);
   document.addEventListener("greenroom:topics", subscribe);
   document.addEventListener("visibilitychange", () => {
@@ -58,6 +61,12 @@ function subscribe() {
   socket.send(JSON.stringify({ op: "subscribe", topics: wanted, since: cursor }));
 }
 
+// The demo goes on only while somebody looks.
+function watch() {
+  if (!isOpen() || document.hidden || !document.querySelector("[data-watches]")) return;
+  socket.send(JSON.stringify({ op: "watch" }));
+}
+
 function show(state) {
   for (const element of document.querySelectorAll("[data-live-state]")) {
     element.dataset.liveState = state;
@@ -80,12 +89,15 @@ function opened() {
   subscribed = "";
   show("open");
   subscribe();
+  watch();
   if (wasOpen) refreshAll();
   wasOpen = true;
 }
 
-function closed() {
+function closed(event) {
   socket = null;
+  // Signed out elsewhere: the page itself leads to the way back in.
+  if (event.code === LOGGED_OUT) return location.reload();
   show("lost");
   const ceiling = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempts);
   attempts += 1;

@@ -5,7 +5,6 @@ import { refresh } from "./live.js";
 
 const NEAR_END_PX = 80;
 const TYPING_MS = 12000;
-const WATCH_MS = 15000;
 const writing = new Map();
 let scroll = null;
 let wasAtEnd = true;
@@ -13,7 +12,6 @@ let wasAtEnd = true;
 export function start() {
   scroll = document.getElementById("room-scroll") ?? document.getElementById("demo-scroll");
   startTyping();
-  startWatching();
   if (!scroll) return;
   toEnd();
   scroll.addEventListener("scroll", onScroll, { passive: true });
@@ -148,14 +146,4 @@ function showTyping(line) {
   dots.append(...[1, 2, 3].map(() => document.createElement("i")));
   const words = names.length === 1 ? `${names[0]} is writing` : `${names.join(", ")} are writing`;
   line.append(dots, words);
-}
-
-function startWatching() {
-  const demo = document.querySelector("[data-watch]");
-  if (!demo) return;
-  const beat = () => {
-    if (!document.hidden) window.htmx.ajax("POST", demo.dataset.watch, { swap: "none" });
-  };
-  beat();
-  setInterval(beat, WATCH_MS);
 }
