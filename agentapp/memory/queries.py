@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import F, Q
-from pgvector import HalfVector
 
 from agentapp.conversation.models import Message
 from agentapp.foundation.clock import GreenroomNow
@@ -27,15 +26,11 @@ NEAREST = """
 WITH place AS MATERIALIZED (
     SELECT agent.workspace_id, room.id AS room_id,
         room.kind = 'direct'
-            AND EXISTS (
-                SELECT FROM agentapp_participant here
+            AND coalesce((
+                SELECT bool_and(handle.person_id = %(person_id)s) AND bool_or(here.left_at IS NULL)
+                FROM agentapp_participant here
                 JOIN agentapp_identity handle ON handle.id = here.identity_id
-                WHERE here.room_id = room.id AND here.left_at IS NULL
-                    AND handle.person_id = %(person_id)s)
-            AND NOT EXISTS (
-                SELECT FROM agentapp_participant here
-                JOIN agentapp_identity handle ON handle.id = here.identity_id
-                WHERE here.room_id = room.id AND handle.person_id <> %(person_id)s)
+                WHERE here.room_id = room.id AND handle.person_id IS NOT NULL), false)
             AS is_own_direct,
         room.kind <> 'direct' AND room.visibility = 'public'
             AND (room.kind <> 'thread' OR coalesce(parent.visibility = 'public', false))
@@ -45,14 +40,15 @@ WITH place AS MATERIALIZED (
             WHERE person.id = %(person_id)s AND person.workspace_id = agent.workspace_id
                 AND NOT person.never_remember)
             AS may_remember,
-        (SELECT greenroom_now()) AS now
+        (SELECT greenroom_now()) AS now,
+        %(vector)s::halfvec AS asked
     FROM agentapp_agent agent
     JOIN agentapp_room room ON room.id = %(room_id)s AND room.workspace_id = agent.workspace_id
     LEFT JOIN agentapp_room parent ON parent.id = room.parent_id
     WHERE agent.id = %(agent_id)s
 ),
 near AS MATERIALIZED (
-    SELECT memory.id, memory.embedding <=> %(vector)s::halfvec AS distance
+    SELECT memory.id, memory.embedding <=> place.asked AS distance
     FROM agentapp_memory memory
     JOIN place ON memory.workspace_id = place.workspace_id
     WHERE memory.agent_id = %(agent_id)s AND memory.person_id = %(person_id)s
@@ -65,7 +61,7 @@ near AS MATERIALIZED (
         AND memory.withdrawn_at IS NULL
         AND (memory.expires_at IS NULL OR memory.expires_at > place.now)
     UNION ALL
-    SELECT memory.id, memory.embedding <=> %(vector)s::halfvec AS distance
+    SELECT memory.id, memory.embedding <=> place.asked AS distance
     FROM agentapp_memory memory
     JOIN place ON memory.workspace_id = place.workspace_id
     WHERE memory.agent_id = %(agent_id)s AND memory.person_id IS NULL
@@ -119,7 +115,8 @@ def nearest_parameters(
         "agent_id": agent_id,
         "person_id": person_id,
         "room_id": room_id,
-        "vector": HalfVector(vector).to_text(),
+        # Five digits hold all that the 16 bits of a stored number can tell apart.
+        "vector": f"[{','.join([f'{x:.5g}' for x in vector])}]",
         "model": EMBEDDING_MODEL,
         "limit": limit,
     }
