@@ -5,7 +5,7 @@ Importing this package loads neither numpy nor a model; the first `embed` of a p
 
 from __future__ import annotations
 
-from agentapp.memory.embeddings.runtime import embed, prepare_model
+from agentapp.memory.embeddings.runtime import embed
 from agentapp.memory.embeddings.vectors import (
     EMBEDDING_DIMENSIONS,
     EMBEDDING_MODEL,
@@ -19,5 +19,4 @@ __all__ = [
     "EmbeddingUnavailable",
     "Vector",
     "embed",
-    "prepare_model",
 ]

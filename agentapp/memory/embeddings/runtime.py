@@ -109,11 +109,6 @@ def embed(texts: Sequence[str]) -> list[Vector]:
     return loaded_runtime().embed(texts)
 
 
-def prepare_model() -> None:
-    """Verify the weights and write the ONNX file now, so that no first message waits for it."""
-    loaded_runtime()
-
-
 _runtime: Runtime | None = None
 _loading = threading.Lock()
 
