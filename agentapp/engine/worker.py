@@ -164,7 +164,7 @@ class Crew:
         with self._lock:
             if self._keeper is not None and self._keeper.is_alive():
                 return
-            self._keeper = threading.Thread(target=self._extend_leases, daemon=True)
+            self._keeper = threading.Thread(target=self._extend_leases, name="leases", daemon=True)
             self._keeper.start()
 
     def _extend_leases(self) -> None:

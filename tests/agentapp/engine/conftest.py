@@ -10,7 +10,7 @@ from pytest_django import Settings
 from tests.agentapp.engine.stage import Stage
 from tests.cast import Cast
 from tests.fakes.connecting import connect
-from tests.fakes.model_server import ModelServer
+from tests.fakes.model_server import Behaviour, ModelServer
 
 
 @pytest.fixture(autouse=True)
@@ -18,10 +18,20 @@ def only_loopback(settings: Settings) -> None:
     settings.LLM_ALLOW_REQUESTS = False
 
 
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
+@pytest.fixture(scope="session")
+def running_server() -> Iterator[ModelServer]:
+    """One server for all tests: the gateway keeps a client for every address it ever asked."""
     with ModelServer() as running:
         yield running
+
+
+@pytest.fixture
+def server(running_server: ModelServer) -> ModelServer:
+    """The server as new."""
+    running_server.requests = []
+    running_server.always(Behaviour())
+    running_server.reply = lambda _body: "You said something kind."
+    return running_server
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from agentapp.intake import services as intake
 from agentapp.presence.services import add_agent
 from agentapp.turns import services as turns
 from agentapp.turns.models import Turn
-from bots.local import render
 from tests.cast import SPEC, Cast
 from tests.fakes.model_server import ModelServer
 
@@ -82,11 +81,21 @@ class Stage:
         accounts = list(Account.objects.values_list("pk", flat=True))
         pieces = publication.claim_due(holder=HOLDER, accounts=accounts, limit=100)
         for piece in pieces:
+            where = Place(external_id=piece.room_external_id)
+            author = Author(piece.author_external_id, name="", kind=AuthorKind.AGENT)
             message_id = None
-            if piece.kind == "reaction":
-                intake.accept_reaction(render.reaction(piece, present=True))
-            else:
-                message_id = intake.accept(render.message(piece)).message_id
+            if piece.kind == "message":
+                message_id = intake.accept(
+                    Incoming(
+                        workspace_id=piece.workspace_id,
+                        platform=piece.platform,
+                        place=where,
+                        external_id=piece.dedupe_key,
+                        author=author,
+                        text=piece.text,
+                        reply_to=piece.reply_to,
+                    )
+                ).message_id
             publication.mark_sent(
                 outbound_id=piece.outbound_id,
                 holder=HOLDER,
