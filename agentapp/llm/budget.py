@@ -16,7 +16,7 @@ from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.units import dollars
 from agentapp.identity.models import Workspace
-from agentapp.llm.errors import BudgetExhausted
+from agentapp.llm.errors import BudgetExhausted, Overtaken
 from agentapp.llm.models import Budget, LLMCall, Reservation, Spend
 from agentapp.llm.queries import DEFAULT_DAY_MICROS, level_of
 from agentapp.llm.rules import money
@@ -172,14 +172,13 @@ def settle(call: LLMCall, *, cost_micros: int, state: Reservation.State) -> None
         state: SETTLED, RELEASED (nothing was billed) or LOST.
     """
     held = Reservation.objects.filter(call=call, state=Reservation.State.RESERVED)
-    for reservation in held.order_by("spend_id"):
+    for reservation in held.select_for_update().order_by("spend_id"):
         amount = reservation.amount_micros
         cost = {
             Reservation.State.RELEASED: 0,
             Reservation.State.LOST: amount,
         }.get(state, cost_micros)
-        if held.filter(pk=reservation.pk).update(state=state, settled_micros=cost) != 1:
-            continue
+        held.filter(pk=reservation.pk).update(state=state, settled_micros=cost)
         background = F("background_micros") + (cost - amount if call.is_background else 0)
         Spend.objects.filter(pk=reservation.spend_id).update(
             reserved_micros=F("reserved_micros") - amount,
@@ -193,6 +192,7 @@ def hold_more(call_id: int, purses: list[Purse], *, micros: int, is_background: 
 
     Raises:
         NotEnough: It does not fit; nothing changed.
+        Overtaken: The watchdog wrote the call off.
     """
     if micros == 0:
         return
@@ -201,5 +201,6 @@ def hold_more(call_id: int, purses: list[Purse], *, micros: int, is_background: 
             held = Reservation.objects.filter(
                 call_id=call_id, spend_id=purse.spend_id, state=Reservation.State.RESERVED
             )
-            held.update(amount_micros=F("amount_micros") + micros)
+            if held.update(amount_micros=F("amount_micros") + micros) != 1:
+                raise Overtaken
             hold(purse, micros=micros, is_background=is_background)

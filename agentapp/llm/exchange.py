@@ -21,7 +21,7 @@ from agentapp.llm.adapters.protocol import (
 )
 from agentapp.llm.budget import NotEnough
 from agentapp.llm.calls import Answer, Ending, Ticket
-from agentapp.llm.errors import ProviderUnavailable, Stopped
+from agentapp.llm.errors import Overtaken, ProviderUnavailable, Stopped
 from agentapp.llm.models import LLMCall
 from agentapp.llm.prices import known_price
 from agentapp.llm.progress import Progress
@@ -109,7 +109,7 @@ def _can_afford_another(ticket: Ticket, progress: Progress, failure: Failure) ->
                 micros=extra,
                 is_background=ticket.question.is_background,
             )
-    except NotEnough:
+    except (NotEnough, Overtaken):
         return False
     progress.waste()
     return True

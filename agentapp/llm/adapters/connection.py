@@ -12,6 +12,7 @@ import queue
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -34,7 +35,7 @@ from agentapp.llm.rules.addresses import is_allowed_address
 CONNECT_SECONDS = 8.0
 KEEP_IDLE_SECONDS = 30.0
 MAX_IDLE = 20
-MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 _SHORTEST_WAIT = 0.001
 _END_OF_STREAM = b"data: [DONE]"
 # The environment of the host must not add its own account to requests for other servers.
@@ -240,6 +241,8 @@ class Transport(httpx2.BaseTransport):
             keepalive_expiry=KEEP_IDLE_SECONDS,
             network_backend=CheckedBackend(),
         )
+        # A client that is no longer in use anywhere closes its idle sockets as it goes.
+        weakref.finalize(self, self._pool.close)
 
     @override
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:

@@ -217,7 +217,7 @@ def test_ten_megabytes_are_cut_off_soon(ask: Ask, server: ModelServer, endless: 
         ask(deadline_seconds=20)
 
     assert caught.value.kind is FailureKind.TOO_LONG
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 15
     assert LLMCall.objects.get().answer == ""
     spent()
 
