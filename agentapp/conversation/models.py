@@ -66,9 +66,7 @@ class Reaction(Record):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["message", "identity", "emoji"], name="reaction_once"
-            ),
+            models.UniqueConstraint(fields=["message", "identity", "emoji"], name="reaction_once"),
         ]
 
     @override

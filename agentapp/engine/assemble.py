@@ -12,7 +12,6 @@ from agentapp.conversation.models import Message
 from agentapp.engine import spec
 from agentapp.engine.queries.reading import Reading, local_time, read_for_answer
 from agentapp.engine.rules import fitting
-from agentapp.foundation import clock
 from agentapp.foundation.database import released_connection
 from agentapp.identity.models import Identity, Room
 from agentapp.llm.gateway import ChatMessage, Role
@@ -110,7 +109,7 @@ class _Parts:
         self._place = _data(
             room=str(reading.room),
             kind=_kind(reading.room),
-            time=local_time(reading.agent),
+            time=local_time(reading),
             people=reading.people,
             agents=reading.agents,
         )
@@ -163,7 +162,6 @@ class _Parts:
         return _data(**fields, text=fitting.clipped(message.text, limit=limit))
 
     def _bonds(self) -> Iterable[str]:
-        now = clock.now()
         seen: set[int] = set()
         for message in self._reading.answered:
             author = message.author
@@ -171,7 +169,9 @@ class _Parts:
                 continue
             seen.add(author.person_id)
             bond = self._reading.bonds.get(author.person_id)
-            yield _data(name=author.name, between_you=relations.in_words(bond, now=now))
+            yield _data(
+                name=author.name, between_you=relations.in_words(bond, now=self._reading.now)
+            )
 
 
 def _recalled(turn: Turn, reading: Reading) -> list[Recalled]:
@@ -196,7 +196,6 @@ def _recalled(turn: Turn, reading: Reading) -> list[Recalled]:
 
 def _taint(reading: Reading, messages: Iterable[Message]) -> list[str]:
     """Name whose untrusted words were read; the agent's own and its owner's are not untrusted."""
-    now = clock.now()
     origins = set()
     for message in messages:
         author = message.author
@@ -210,7 +209,7 @@ def _taint(reading: Reading, messages: Iterable[Message]) -> list[str]:
             origins.add(BOTS)
         else:
             bond = reading.bonds.get(author.person_id or 0)
-            trust = relations.current_trust(bond, now=now) if bond else 0.0
+            trust = relations.current_trust(bond, now=reading.now) if bond else 0.0
             origins.add(STRANGERS if relations.level(trust) == 1 else MEMBERS)
     return sorted(origins)
 

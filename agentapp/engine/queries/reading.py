@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -57,6 +58,7 @@ class Reading:
         answered: The messages that wait for the answer, oldest first.
         bonds: What is between the agent and the writers, by person.
         limits: Numbers that hold for this agent in this room.
+        now: When it was read.
     """
 
     agent: Agent
@@ -67,6 +69,7 @@ class Reading:
     people: list[str]
     agents: list[str]
     limits: Mapping[str, float]
+    now: datetime
 
 
 def read_for_answer(*, turn: Turn) -> Reading | None:
@@ -113,6 +116,7 @@ def read_for_answer(*, turn: Turn) -> Reading | None:
         people=_people(room),
         agents=_agents(room),
         limits=numbers,
+        now=clock.now(),
     )
 
 
@@ -137,9 +141,9 @@ def may_go_on(*, turn: Turn, lane: ClaimedLane) -> bool:
     return bool(row and row[0])
 
 
-def local_time(agent: Agent) -> str:
+def local_time(reading: Reading) -> str:
     """Return the time as a clock on the agent's wall shows it; UTC for an unknown time zone."""
-    return clock.now().astimezone(zone(agent.timezone)).strftime("%A %d %B %Y, %H:%M")
+    return reading.now.astimezone(zone(reading.agent.timezone)).strftime("%A %d %B %Y, %H:%M")
 
 
 def _loaded(messages: QuerySet[Message], *, limit: int) -> list[Message]:

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agentapp.conversation.models import FeedItem
 from agentapp.drafts.models import Draft
+from agentapp.engine.assemble import assemble
 from agentapp.engine.decide import decide_room
 from agentapp.engine.queries.picture import BURST
 from agentapp.foundation import clock
@@ -300,3 +301,21 @@ def test_a_burst_longer_than_one_look_is_decided_in_turns(stage: Stage) -> None:
     (begun,) = stage.decide()
     assert begun.turn.trigger_id == first.pk
     assert begun.turn.context["through"] < last.pk
+
+
+def test_assembling_costs_the_same_in_a_room_of_any_size(stage: Stage) -> None:
+    def queries() -> int:
+        stage.say("@Bo hello")
+        (begun,) = stage.decide()
+        with CaptureQueriesContext(connection) as captured:
+            assert assemble(turn=begun.turn) is not None
+        stage.end(begun)
+        return len(captured)
+
+    queries()
+    small = queries()
+    for n in range(30):
+        stage.say(f"Message {n}.", by=stage.cast.mallory)
+    for name in ("Cleo", "Dora", "Emil"):
+        stage.another_agent(name)
+    assert queries() == small
