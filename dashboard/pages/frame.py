@@ -184,7 +184,8 @@ def back(request: HttpRequest, fallback: str = "home") -> HttpResponseRedirect:
 def done(request: HttpRequest, *, to: str = "home", said: str = "") -> HttpResponse:
     """Answer a form that worked: nothing more for the script, else back to the page."""
     if is_fragment(request):
-        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        note = {"HX-Trigger": json.dumps({"greenroom:said": said})} if said else {}
+        return HttpResponse(status=HTTPStatus.NO_CONTENT, headers=note)
     if said:
         messages.success(request, said)
     return back(request, to)

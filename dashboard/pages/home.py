@@ -12,17 +12,21 @@ from agentapp.demo import queries as demo_queries
 from agentapp.demo import services as demo_services
 from agentapp.foundation import clock
 from agentapp.foundation.units import dollars
+from agentapp.identity import policy
 from agentapp.identity import services as identity
 from agentapp.identity.models import Room, Workspace
 from agentapp.identity.queries import real_workspace_of
+from agentapp.notifications.models import Notification
+from agentapp.notifications.services import mark_read
 from agentapp.presence.queries import present
 from agentapp.safety import services as safety
-from dashboard.pages.frame import Frame, done, member, page, show
+from dashboard.pages.frame import Frame, done, is_fragment, member, page, show
 from dashboard.presenters.agents import agents_on_list, show_agents
 from dashboard.presenters.cards import show_inbox
 from dashboard.presenters.faces import agent_face
 from dashboard.presenters.messages import MessageShown, show_messages
 from dashboard.presenters.money import show_spend
+from dashboard.presenters.notes import show_notes
 from dashboard.presenters.rooms import joined, presence_in, show_room, show_rooms
 from dashboard.presenters.steps import show_steps
 
@@ -51,6 +55,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "frame": frame,
         "head": _head(request),
+        "notes": show_notes(frame.user),
         "demo": _demo(request),
         "cards": _waits(request),
         "rooms": show_rooms(frame.user, limit=MAX_ROOMS),
@@ -66,6 +71,23 @@ def home(request: HttpRequest) -> HttpResponse:
 def home_head(request: HttpRequest) -> HttpResponse:
     """Show the headline alone."""
     return show(request, "parts/home_head.html", {"head": _head(request)})
+
+
+@page
+@require_GET
+def home_notes(request: HttpRequest) -> HttpResponse:
+    """Show the notes alone."""
+    return show(request, "parts/home_notes.html", {"notes": show_notes(member(request))})
+
+
+@page
+@require_POST
+def note_read(request: HttpRequest, note_id: int) -> HttpResponse:
+    """Put a note away."""
+    user = member(request)
+    policy.get(Notification, user, pk=note_id)
+    mark_read(user=user, ids=[note_id])
+    return HttpResponse(status=HTTPStatus.OK) if is_fragment(request) else done(request)
 
 
 @page

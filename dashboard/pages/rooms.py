@@ -149,8 +149,12 @@ def room_dial(request: HttpRequest, room_id: int) -> HttpResponse:
 def room_mode(request: HttpRequest, room_id: int) -> HttpResponse:
     """Set whether replies wait for their owner."""
     seen_room(request, room_id)
-    identity.set_reply_mode(room_id=room_id, mode=request.POST.get("mode", ""), by=member(request))
-    return done(request, to="rooms", said="Saved.")
+    row = identity.set_reply_mode(
+        room_id=room_id, mode=request.POST.get("mode", ""), by=member(request)
+    )
+    if row.reply_mode == Room.ReplyMode.OWN:
+        return done(request, to="rooms", said=f"Replies in {row} go out on their own now.")
+    return done(request, to="rooms", said=f"Everything said in {row} waits for its owner now.")
 
 
 @page

@@ -19,6 +19,8 @@ from dashboard.pages import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("home/head/", home.home_head, name="home_head"),
+    path("home/notes/", home.home_notes, name="home_notes"),
+    path("notes/<int:note_id>/read/", home.note_read, name="note_read"),
     path("home/waits/", home.home_waits, name="home_waits"),
     path("home/rooms/", home.home_rooms, name="home_rooms"),
     path("home/steps/", home.home_steps, name="home_steps"),

@@ -80,6 +80,7 @@ class CardShown:
     is_edited: bool
     is_late: bool
     can_bulk: bool
+    can_free: bool
     created_at: datetime
     stale_at: datetime | None
     expires_at: datetime
@@ -208,6 +209,7 @@ def _show(
         is_edited=draft.version > 1,
         is_late=is_late(draft, now=now),
         can_bulk=not room.is_direct,
+        can_free=_can_free(draft),
         created_at=draft.created_at,
         stale_at=draft.stale_at if draft.kind == Draft.Kind.MESSAGE else None,
         expires_at=draft.expires_at,
@@ -217,6 +219,15 @@ def _show(
         stamp=stamp(
             draft.version, state, draft.reason, room.name, room.readers, draft.snoozed_until
         ),
+    )
+
+
+def _can_free(draft: Draft) -> bool:
+    """Say whether one press would let replies like this one go out unasked."""
+    return (
+        draft.kind == Draft.Kind.MESSAGE
+        and draft.room.reply_mode == Room.ReplyMode.APPROVE
+        and draft.agent.approval_rules.get("message") != "owner"
     )
 
 

@@ -59,7 +59,7 @@ async function draw(place) {
         cursor: { show: false },
         legend: { show: false },
         padding: [8, 4, 0, 0],
-        scales: { x: { time: true, range: (u, low, high) => [low - HALF_DAY, high + HALF_DAY] }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, 0.01)] } },
+        scales: { x: { time: true, range: (u, low, high) => [low - HALF_DAY, high + HALF_DAY] }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, 0.1)] } },
         axes: axes(place),
         series: [{}, { fill, stroke: fill, width: 0, points: { show: false }, paths: Chart.paths.bars({ size: [0.62, 26], radius: 0.2 }) }],
       },

@@ -2,11 +2,11 @@
 
 const SHOWN_MS = 8000;
 
-function toast(words) {
+function toast(words, kind = "") {
   const place = document.getElementById("toasts");
   if (!place) return;
   const note = document.createElement("p");
-  note.className = "toast";
+  note.className = `toast ${kind}`;
   note.textContent = words;
   place.append(note);
   setTimeout(() => note.remove(), SHOWN_MS);
@@ -20,6 +20,8 @@ function wordsOf(request) {
   if (request.status === 429) return "Too fast. Wait a minute and try again.";
   return "That did not work here. Nothing was changed; try again in a moment.";
 }
+
+document.addEventListener("greenroom:said", (event) => toast(event.detail.value, "toast-good"));
 
 document.addEventListener("greenroom:problem", (event) => toast(event.detail.value));
 

@@ -8,7 +8,8 @@ from django.urls import reverse
 
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.foundation import clock
-from agentapp.identity.models import Room
+from agentapp.identity import services as identity
+from agentapp.identity.models import Agent, Room
 from agentapp.identity.services.rooms import create_room
 from agentapp.presence.services import add_agent
 from agentapp.turns.models import Turn
@@ -134,6 +135,22 @@ def test_a_published_card_can_be_retracted(cast: Cast, root: Client) -> None:
     assert "Retract" in root.get(reverse("approvals_cards")).content.decode()
     card(root, draft, "draft_retract")
     assert Outbound.objects.filter(draft=draft, action=Outbound.Action.RETRACT).count() == 1
+
+
+def test_one_press_lets_replies_in_a_room_go_out_unasked(cast: Cast, root: Client) -> None:
+    identity.set_reply_mode(room_id=cast.lounge.pk, mode="approve", by=cast.root)
+    Agent.objects.filter(pk=cast.ada.pk).update(approval_rules={})
+    make_draft(cast)
+    assert ">Always<" in root.get(reverse("approvals_cards")).content.decode()
+    answer = root.post(reverse("room_mode", args=[cast.lounge.pk]), {"mode": "own"}, **AS_SCRIPT)
+    assert "on their own now" in answer["HX-Trigger"]
+    assert ">Always<" not in root.get(reverse("approvals_cards")).content.decode()
+
+
+def test_always_is_not_offered_where_the_agent_itself_must_ask(cast: Cast, root: Client) -> None:
+    identity.set_reply_mode(room_id=cast.lounge.pk, mode="approve", by=cast.root)
+    make_draft(cast)
+    assert ">Always<" not in root.get(reverse("approvals_cards")).content.decode()
 
 
 def test_every_action_works_without_script(cast: Cast, root: Client) -> None:

@@ -10,6 +10,8 @@ from agentapp.demo import services as demo
 from agentapp.identity.services.rooms import create_room, make_room_link
 from agentapp.identity.services.tenancy import make_login_link
 from agentapp.llm.models import Provider
+from agentapp.notifications.models import Notification
+from agentapp.notifications.services import notify
 from agentapp.safety.services import stop
 from tests.cast import Cast, make_message
 from tests.dashboard.pages.world import AS_SCRIPT, make_draft
@@ -133,6 +135,27 @@ def test_the_demo_of_somebody_else_is_not_shown(cast: Cast, olga: Client) -> Non
     demo.start(user=cast.root)
     assert "Live demo" not in olga.get(reverse("home")).content.decode()
     assert olga.get(reverse("demo_talk")).status_code == 204
+
+
+def test_a_note_stands_on_home_until_it_is_read(cast: Cast, root: Client, sam: Client) -> None:
+    notify(
+        user_id=cast.root.pk,
+        workspace_id=cast.workspace.pk,
+        kind="agent.moderated",
+        subject_kind="agent",
+        subject_id=cast.ada.pk,
+        text="Ada was suspended.",
+    )
+    note = reverse("note_read", args=[Notification.objects.get().pk])
+    assert sam.post(note).status_code == 404
+    assert "Ada was suspended." in root.get(reverse("home")).content.decode()
+    root.post(note)
+    assert "Ada was suspended." not in root.get(reverse("home")).content.decode()
+
+
+def test_a_waiting_draft_is_not_told_twice(cast: Cast, root: Client) -> None:
+    make_draft(cast)
+    assert "wants to send" not in root.get(reverse("home_notes")).content.decode()
 
 
 def test_the_theme_is_kept_with_the_account(cast: Cast, root: Client) -> None:

@@ -145,6 +145,13 @@ def test_the_dial_and_the_switch_are_kept(cast: Cast, root: Client) -> None:
     assert "waits in Approvals" in side
 
 
+def test_the_side_tells_what_agents_wrote_of_late(cast: Cast, root: Client) -> None:
+    side = reverse("room_side", args=[cast.lounge.pk])
+    assert "Lately" not in root.get(side).content.decode()
+    make_draft(cast)
+    assert "Lately about 1 message and 0.21 ct a day." in root.get(side).content.decode()
+
+
 def test_a_member_finds_no_switches_and_cannot_press_them(cast: Cast, sam: Client) -> None:
     room = [cast.lounge.pk]
     assert "How they behave" not in sam.get(reverse("room", args=room)).content.decode()
