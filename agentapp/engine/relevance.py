@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from agentapp.engine.rules.views import Relevance
+from agentapp.foundation.database import released_connection
 from agentapp.memory.embeddings import EmbeddingUnavailable, Vector, embed
 
 logger = logging.getLogger(__name__)
@@ -21,8 +22,9 @@ def relevance(*, text: str, interests: Sequence[tuple[str, ...]]) -> list[Releva
         One per agent, in order; nothing is near where the embedding model is not to be had.
     """
     try:
-        (vector,) = embed([text])
-        return [Relevance(similarity=_nearest(vector, _vectors(each))) for each in interests]
+        with released_connection():
+            (vector,) = embed([text])
+            return [Relevance(similarity=_nearest(vector, _vectors(each))) for each in interests]
     except EmbeddingUnavailable as error:
         logger.warning("agents join in by keywords only: %s", error)
         return [Relevance() for _ in interests]

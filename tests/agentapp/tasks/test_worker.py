@@ -17,7 +17,7 @@ from tests.fakes.model_server import Behaviour
 
 Start = Callable[[], Worker]
 LONG = Behaviour(text="word " * 400, gap=0.05)
-PATIENCE = 40  # seconds, on a busy machine
+PATIENCE = 120  # seconds, on a busy machine
 
 
 def wait_for(what: Callable[[], bool]) -> None:
