@@ -136,8 +136,11 @@ class Hub:
         while True:
             await self._catch_up()
             await asyncio.sleep(COALESCE_SECONDS)
+            # `wait_for` may swallow a cancellation before Python 3.12:
+            # https://github.com/python/cpython/issues/86296
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), SAFETY_SECONDS - COALESCE_SECONDS)
+                async with asyncio.timeout(SAFETY_SECONDS - COALESCE_SECONDS):
+                    await self._wake.wait()
 
     async def _catch_up(self) -> None:
         is_full = True
