@@ -198,7 +198,7 @@ def refuse(question: Question, *, key: str, route: Route, why: str) -> None:
     LLMCall.objects.bulk_create([row], ignore_conflicts=True)
 
 
-def close_call(ticket: Ticket, ending: Ending) -> None:
+def close_call(ticket: Ticket, ending: Ending) -> LLMCall:
     """Write down how a call ended and settle its money, once.
 
     Announces: `llm.call.finished`.
@@ -231,6 +231,7 @@ def close_call(ticket: Ticket, ending: Ending) -> None:
         call = LLMCall.objects.get(pk=ticket.call_id)
         _record("llm.call.finished", call)
         budget.settle(call, cost_micros=ending.cost_micros, state=state)
+    return call
 
 
 def lose(call_id: int) -> bool:

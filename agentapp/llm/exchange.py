@@ -52,10 +52,10 @@ def answered(ticket: Ticket, *, watch: Watch, on_text: OnText | None = None) -> 
     except BaseException as error:
         _close(ticket, progress, was_billed=watch.has_sent, error=type(error).__name__)
         raise
-    _close(ticket, progress, was_billed=True, answer=text)
+    call = _close(ticket, progress, was_billed=True, answer=text)
     if ticket.route.had_error and ticket.route.provider_pk is not None:
         provider_health.note_success(ticket.route.provider_pk)
-    return calls.answer_of(LLMCall.objects.get(pk=ticket.call_id))
+    return calls.answer_of(call)
 
 
 def _converse(ticket: Ticket, progress: Progress, watch: Watch, on_text: OnText | None) -> None:
@@ -154,7 +154,7 @@ def _fail(
 
 def _close(
     ticket: Ticket, progress: Progress, *, was_billed: bool, answer: str = "", error: str = ""
-) -> None:
+) -> LLMCall:
     price = _price(ticket, progress)
     bill = progress.bill(price, counts_last=was_billed)
     ending = Ending(
@@ -174,7 +174,7 @@ def _close(
         answer=answer,
         error=error,
     )
-    calls.close_call(ticket, ending)
+    call = calls.close_call(ticket, ending)
     logger.info(
         "call %d (%s by %s): %s after %d ms, %d tries, %d micros",
         ticket.call_id,
@@ -185,6 +185,7 @@ def _close(
         ending.attempts,
         ending.cost_micros,
     )
+    return call
 
 
 def _price(ticket: Ticket, progress: Progress) -> Price:

@@ -6,10 +6,9 @@ import os
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import openai
-from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from typing_extensions import override
 
 from agentapp.llm.adapters.connection import new_client, watched
@@ -25,6 +24,7 @@ from agentapp.llm.rules.picking import thinks_first
 MAX_LISTED = 2000
 MAX_NAME = 120
 MAX_COUNT = 2**31 - 1  # what the column holds; more is nonsense
+_END = object()
 _NO_KEY = "-"  # the SDK insists on one; servers without keys ignore it
 _OPENAI = "https://api.openai.com/"
 
@@ -66,20 +66,22 @@ def _client(_process: int, base_url: str, key: str) -> openai.OpenAI:
     )
 
 
-def _opened(request: Request) -> openai.Stream[ChatCompletionChunk]:
-    """Send the request, leaving out what this server turns out not to know."""
+def _opened(request: Request) -> openai.Stream[object]:
+    """Send the request, leaving out what this server turns out not to know.
+
+    Events come as plain objects: building the SDK's models costs more than all the rest.
+    """
     client = _client(os.getpid(), request.target.base_url, request.target.key)
     while True:
         parameters = _parameters(request)
+        body = {"model": request.model, "messages": _messages(request), "stream": True}
         try:
-            return cast(
-                "openai.Stream[ChatCompletionChunk]",
-                client.chat.completions.create(
-                    model=request.model,
-                    messages=cast("list[ChatCompletionMessageParam]", _messages(request)),
-                    stream=True,
-                    **parameters,
-                ),
+            return client.post(
+                "/chat/completions",
+                body=body | parameters,
+                cast_to=object,
+                stream=True,
+                stream_cls=openai.Stream[object],
             )
         except openai.APIStatusError as error:
             unknown = unsupported_parameter(error, set(parameters))
@@ -88,12 +90,12 @@ def _opened(request: Request) -> openai.Stream[ChatCompletionChunk]:
             _Dialects.note(request, unknown)
 
 
-def _chunks(stream: openai.Stream[ChatCompletionChunk], request: Request) -> Iterator[Chunk]:
+def _chunks(stream: openai.Stream[object], request: Request) -> Iterator[Chunk]:
     is_answering = False
     while True:
         with explained(request.target, is_answering=is_answering), watched(request.watch):
-            part = next(stream, None)
-        if part is None:
+            part = next(stream, _END)
+        if part is _END:
             return
         chunk = _chunk(part)
         is_answering = is_answering or bool(chunk.text)
@@ -101,16 +103,26 @@ def _chunks(stream: openai.Stream[ChatCompletionChunk], request: Request) -> Ite
 
 
 def _chunk(part: object) -> Chunk:
-    """Read one event; the SDK does not check the shape of what servers send."""
-    choices = getattr(part, "choices", None)
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    text = getattr(getattr(choice, "delta", None), "content", None)
+    """Read one event.
+
+    Raises:
+        Failure: It has not the shape of one.
+    """
+    choices = _field(part, "choices")
+    if not isinstance(part, dict) or not (choices is None or isinstance(choices, list)):
+        raise malformed()
+    choice = choices[0] if choices else None
+    text = _field(_field(choice, "delta"), "content")
     return Chunk(
         text=text if isinstance(text, str) else "",
-        finish_reason=_name(getattr(choice, "finish_reason", None)),
-        model=_name(getattr(part, "model", None)),
-        usage=_usage(getattr(part, "usage", None)),
+        finish_reason=_name(_field(choice, "finish_reason")),
+        model=_name(_field(part, "model")),
+        usage=_usage(_field(part, "usage")),
     )
+
+
+def _field(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _name(value: object) -> str:
@@ -121,12 +133,12 @@ def _usage(value: object) -> Usage | None:
     tokens_in, tokens_out = _count(value, "prompt_tokens"), _count(value, "completion_tokens")
     if tokens_in is None or tokens_out is None:
         return None
-    cached = _count(getattr(value, "prompt_tokens_details", None), "cached_tokens")
+    cached = _count(_field(value, "prompt_tokens_details"), "cached_tokens")
     return Usage(tokens_in, tokens_out, cached or 0)
 
 
 def _count(value: object, name: str) -> int | None:
-    count = getattr(value, name, None)
+    count = _field(value, name)
     return count if isinstance(count, int) and 0 <= count <= MAX_COUNT else None
 
 

@@ -9,6 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from agentapp.llm import gateway
+from agentapp.llm.adapters import adapter_for
 from agentapp.llm.calls import Answer
 from tests.cast import Cast
 from tests.fakes.connecting import Ask, connect
@@ -20,6 +21,12 @@ def only_loopback(settings: Settings) -> None:
     settings.LLM_ALLOW_REQUESTS = False
     # Hashing the cast's passwords well would take longer than most tests here.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loaded_sdk() -> None:
+    """Load the SDK before any deadline runs; on a busy machine it takes seconds."""
+    adapter_for("openai")
 
 
 @pytest.fixture

@@ -150,8 +150,10 @@ def test_half_an_answer_is_no_answer_and_is_not_asked_for_again(
     ("odd", "kind"),
     [
         (Behaviour(raw=b"data: {not json\n\n"), FailureKind.MALFORMED),
-        (Behaviour(raw=b"data: 5\n\ndata: [DONE]\n\n"), FailureKind.CUT),
-        (Behaviour(raw=b'data: {"choices": "no list"}\n\ndata: [DONE]\n\n'), FailureKind.CUT),
+        (Behaviour(raw=b"data: 5\n\ndata: [DONE]\n\n"), FailureKind.MALFORMED),
+        (Behaviour(raw=b"data: null\n\ndata: [DONE]\n\n"), FailureKind.MALFORMED),
+        (Behaviour(raw=b"data: {}\n\ndata: [DONE]\n\n"), FailureKind.CUT),
+        (Behaviour(raw=b'data: {"choices": "no list"}\n\ndata: [DONE]\n\n'), FailureKind.MALFORMED),
         (Behaviour(raw=b"\xff\xfe\xff\n\n"), FailureKind.MALFORMED),
         (Behaviour(raw=b'{"choices": []}', content_type="application/json"), FailureKind.MALFORMED),
         (Behaviour(raw=b"<html>hello</html>", content_type="text/html"), FailureKind.ADDRESS),
