@@ -114,7 +114,12 @@ def open_browser(browser: Browser, running_host: RunningHost) -> Iterator[Opener
     complaints: list[str] = []
 
     def open_(
-        path: str = "/", *, user: User | None = None, phone: bool = False, dark: bool = False
+        path: str = "/",
+        *,
+        user: User | None = None,
+        phone: bool = False,
+        dark: bool = False,
+        is_examined: bool = False,
     ) -> Page:
         context = browser.new_context(
             base_url=running_host.url,
@@ -122,6 +127,7 @@ def open_browser(browser: Browser, running_host: RunningHost) -> Iterator[Opener
             has_touch=phone,
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce",
+            bypass_csp=is_examined,  # axe styles elements in place while it measures
         )
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
@@ -135,4 +141,5 @@ def open_browser(browser: Browser, running_host: RunningHost) -> Iterator[Opener
     yield open_
     for context in contexts:
         context.close()
+    running_host.check()
     assert complaints == []

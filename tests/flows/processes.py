@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -32,9 +31,15 @@ class RunningHost:
 
     url: str
     logs: Path
+    children: dict[str, subprocess.Popen[bytes]]
 
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+
+    def check(self) -> None:
+        """Fail with its log if a process has ended."""
+        for name, process in self.children.items():
+            assert process.poll() is None, f"{name} has ended:\n{self.log(name)[-LOG_END:]}"
 
 
 @contextmanager
@@ -48,18 +53,22 @@ def running_host(folder: Path) -> Iterator[RunningHost]:
         "beat": commands.beat(schedule=str(folder / "beat-schedule")),
         "bots": commands.BOTS,
     }
-    host = RunningHost(url=f"http://localhost:{port}", logs=folder)
+    host = RunningHost(url=f"http://localhost:{port}", logs=folder, children={})
     with ExitStack() as stack:
         for name, words in arguments.items():
-            stack.enter_context(_running(name, words, folder=folder, settings=settings))
+            host.children[name] = stack.enter_context(
+                _running(name, words, folder=folder, settings=settings)
+            )
         _wait_until_ready(host)
         yield host
+        for process in host.children.values():  # together, not one after the other
+            process.terminate()
 
 
 @contextmanager
 def _running(
     name: str, arguments: tuple[str, ...], *, folder: Path, settings: dict[str, str]
-) -> Iterator[None]:
+) -> Iterator[subprocess.Popen[bytes]]:
     program = Program(
         name=name,
         arguments=(sys.executable, *arguments),
@@ -71,9 +80,9 @@ def _running(
     )
     process = launch(program)
     try:
-        yield
+        yield process
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
         kill_group(process)
@@ -83,6 +92,7 @@ def _running(
 def _wait_until_ready(host: RunningHost) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
+        host.check()
         if _is_ready(int(host.url.rpartition(":")[2])):
             return
         time.sleep(0.2)
