@@ -60,8 +60,13 @@ def django_db_setup() -> None:
 
 
 @contextmanager
-def running_services() -> Iterator[dict[str, str]]:
-    """Run both servers and a migrated database; yield the environment that reaches them."""
+def running_services(
+    settings: tuple[str, ...] = FAST_AND_FORGETFUL,
+) -> Iterator[dict[str, str]]:
+    """Run both servers and a migrated database; yield the environment that reaches them.
+
+    `settings` are Postgres settings; a measurement passes none, so that commits reach the disk.
+    """
     account = service_account(create=False)
     folder = Path(tempfile.mkdtemp(prefix="greenroom-test-"))
     try:
@@ -72,7 +77,7 @@ def running_services() -> Iterator[dict[str, str]]:
         sockets = folder / "sockets"
         postgres = Postgres(folder / "postgres", sockets, account, binaries)
         valkey = Valkey(folder / "valkey", sockets, account, valkey_binary)
-        server = postgres.program(log=folder / "postgres.log", settings=FAST_AND_FORGETFUL)
+        server = postgres.program(log=folder / "postgres.log", settings=settings)
         broker = valkey.program(log=folder / "valkey.log", is_durable=False)
         passwords = template.restore(postgres.folder, account=account)
         if passwords is None:

@@ -1,0 +1,364 @@
+"""One message per room over N rooms, from a member's words to the published reply.
+
+Real worker and bots processes, embedded Postgres with fsync on, embeddings and screening on; only
+the model server is a stand-in that answers at once. Beside it, in the same run, the floor: the
+openai library and two committed inserts per message, which is the least any host has to do.
+
+    python -m benchmarks.pipeline --rooms 200
+
+The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from agentapp.management.stack import commands
+from benchmarks.measuring import Stages, percentile, processor_seconds
+from tests.fakes.model_server import KEY
+from tests.services import running_services
+
+if TYPE_CHECKING:
+    from agentapp.identity.models import Room, User
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL_PORT = 19_009
+AGENTS = 10
+FLOOR_THREADS = 64
+ALONE = 15  # messages sent one by one
+PATIENCE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run over all rooms. Latencies in milliseconds, processor time per reply."""
+
+    replies_per_second: float
+    latencies: list[float]
+    cpu_ms: dict[str, float]
+
+
+def main() -> None:
+    """Run everything and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rooms", type=int, default=200)
+    rooms = parser.parse_args().rooms
+    with ExitStack() as stack:
+        environment = stack.enter_context(running_services(settings=()))
+        os.environ.update(environment, DJANGO_SETTINGS_MODULE="agentapp.config.settings")
+        stack.enter_context(
+            _process("-m", "tests.fakes.model_server", "--port", str(MODEL_PORT), "--gap", "0")
+        )
+        _wait_for_model()
+        floor = _floor(rooms)
+        import django
+
+        django.setup()
+        from agentapp.memory.embeddings import embed
+
+        embed(["warm"])  # builds the model file once; not part of any reply
+        places = _seed(rooms + ALONE)
+        whole = _whole(places[:rooms])
+        alone = _alone(places[rooms:])
+        stages = _stages(_seed(max(rooms // 4, 10)))
+    _report(rooms, floor, whole, alone, stages)
+
+
+def _whole(places: list[tuple[User, Room]]) -> Measured:
+    with ExitStack() as stack:
+        worker = stack.enter_context(_process(*commands.WORKER))
+        bots = stack.enter_context(_process(*commands.BOTS))
+        _warm(places)
+        servers = {"worker": [worker], "bots": [bots], "postgres": _postgres()}
+        before = {name: processor_seconds(pids) for name, pids in servers.items()}
+        intake = time.process_time()
+        begun = time.monotonic()
+        for user, room in places:
+            _say(user, room, "Ada, what grows well in the shade of a tall tree?")
+        intake = time.process_time() - intake
+        _wait_for_replies(len(places) * 2)
+        seconds = time.monotonic() - begun
+        spent = {name: processor_seconds(pids) - before[name] for name, pids in servers.items()}
+    cpu = {"intake": intake, **spent}
+    return Measured(
+        replies_per_second=len(places) / seconds,
+        latencies=_latencies(newest=len(places)),
+        cpu_ms={name: 1000 * value / len(places) for name, value in cpu.items()},
+    )
+
+
+def _alone(places: list[tuple[User, Room]]) -> list[float]:
+    """Say one message at a time to an idle host."""
+    with _process(*commands.WORKER), _process(*commands.BOTS):
+        _warm(places)
+        done = _replies()
+        for n, (user, room) in enumerate(places, start=1):
+            _say(user, room, "Ada, and in the sun?")
+            _wait_for_replies(done + n)
+    return _latencies(newest=len(places))
+
+
+def _stages(places: list[tuple[User, Room]]) -> dict[str, float]:
+    """Run the same work in this process and count where its threads spend processor time."""
+    from agentapp.drafts import publication
+    from agentapp.engine import act, assemble, worker
+    from agentapp.identity.models import Account
+    from agentapp.intake import services as intake
+    from agentapp.memory import embeddings
+    from bots.local import client
+
+    stages = Stages()
+    stages.watch(worker, "decide_room", "decide")
+    stages.watch(worker, "assemble", "assemble (with recall)")
+    stages.watch(worker, "think", "think (gateway, budget, SDK)")
+    stages.watch(act, "speak", "act (screen, draft, outbox)")
+    stages.watch(act, "remember", "remember (with embedding)")
+    for module in (embeddings, assemble):
+        if hasattr(module, "embed"):
+            stages.watch(module, "embed", "of which embedding")
+    begun = time.thread_time()
+    for user, room in places:
+        _say(user, room, "Ada, my garden faces north. What grows there?")
+    stages.seconds["intake"] = time.thread_time() - begun
+    while worker.work_lanes():
+        pass
+    accounts = list(Account.objects.values_list("pk", flat=True))
+    begun = time.thread_time()
+    while pieces := publication.claim_due(holder="bench", accounts=accounts):
+        claimed = time.thread_time()
+        stages.seconds["claim (gates, lease)"] += claimed - begun
+        for piece in pieces:
+            receipt = client._put(piece)
+            publication.mark_sent(
+                outbound_id=piece.outbound_id,
+                holder="bench",
+                external_id=receipt.external_id,
+                message_id=receipt.message_id,
+            )
+        begun = time.thread_time()
+        stages.seconds["send and settle"] += begun - claimed
+    del intake
+    return {name: 1000 * value / len(places) for name, value in stages.seconds.items()}
+
+
+def _floor(messages: int) -> Measured:
+    """Answer messages with nothing but the SDK and two inserts, 64 at a time."""
+    import openai
+
+    client = openai.OpenAI(api_key=KEY, base_url=f"http://127.0.0.1:{MODEL_PORT}/v1", max_retries=0)
+    dsn = _dsn()
+    with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as connection:
+        connection.execute("CREATE TABLE floor (id bigserial, text text)")
+        connection.execute("GRANT ALL ON floor, floor_id_seq TO greenroom_app")
+    local = threading.local()
+    latencies: list[float] = []
+
+    def answer(_: int) -> None:
+        begun = time.monotonic()
+        if not hasattr(local, "connection"):
+            local.connection = psycopg.connect(dsn, autocommit=True)
+        local.connection.execute("INSERT INTO floor (text) VALUES ('question')")
+        stream = client.chat.completions.create(
+            model="fake-chat",
+            messages=[{"role": "user", "content": "What grows well in the shade?"}],
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        words = "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+        local.connection.execute("INSERT INTO floor (text) VALUES (%s)", [words])
+        latencies.append(1000 * (time.monotonic() - begun))
+
+    with ThreadPoolExecutor(FLOOR_THREADS) as pool:
+        list(pool.map(answer, range(FLOOR_THREADS)))  # connections and client are warm after it
+        latencies.clear()
+        cpu, begun = time.process_time(), time.monotonic()
+        list(pool.map(answer, range(messages)))
+        seconds = time.monotonic() - begun
+    cpu = time.process_time() - cpu
+    return Measured(messages / seconds, latencies, {"all": 1000 * cpu / messages})
+
+
+def _seed(rooms: int) -> list[tuple[User, Room]]:
+    from agentapp.identity.models import Agent, Seat, User
+    from agentapp.identity.services.agents import create_agent
+    from agentapp.identity.services.rooms import create_room, join_room, set_reply_mode
+    from agentapp.identity.services.tenancy import create_workspace, give_seat
+    from agentapp.llm.models import Budget
+    from agentapp.presence.services import add_agent
+    from tests.fakes.connecting import connect
+
+    owner = User.objects.create_user(username=f"owner{time.monotonic_ns()}")
+    workspace = create_workspace(user=owner, name="Bench")
+    server: Any = SimpleNamespace(base_url=f"http://127.0.0.1:{MODEL_PORT}/v1", key=KEY)
+    connect(workspace, server)
+    Budget.objects.update_or_create(
+        workspace=workspace, agent=None, defaults={"day_micros": 1_000_000_000}
+    )
+    spec: dict[str, object] = {"instructions": "You are a calm gardener.", "interests": ["plants"]}
+    agents: list[Agent] = [
+        create_agent(owner=owner, workspace=workspace, name="Ada", spec=spec) for _ in range(AGENTS)
+    ]
+    places = []
+    for n in range(rooms):
+        member = User.objects.create_user(username=f"m{n}-{time.monotonic_ns()}")
+        give_seat(user=member, workspace=workspace, role=Seat.Role.MEMBER)
+        room = create_room(workspace=workspace, name=f"Room {n}", visibility="public", by=owner)
+        set_reply_mode(room_id=room.pk, mode="own", by=owner)
+        join_room(room_id=room.pk, user=member)
+        add_agent(room_id=room.pk, agent_id=agents[n % AGENTS].pk, by=owner)
+        places.append((member, room))
+    return places
+
+
+def _warm(places: list[tuple[User, Room]]) -> None:
+    """Let every process answer in each room once: imports, pools, leases and caches are warm."""
+    done = _replies()
+    for user, room in places:
+        _say(user, room, "Ada, hello!")
+    _wait_for_replies(done + len(places))
+
+
+def _say(user: User, room: Room, text: str) -> None:
+    from agentapp.intake.services import post_web_message
+
+    post_web_message(user=user, room_id=room.pk, text=text)
+
+
+def _replies() -> int:
+    from agentapp.drafts.models import Outbound
+
+    return Outbound.objects.filter(state="sent").count()
+
+
+def _wait_for_replies(count: int) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while _replies() < count:
+        if time.monotonic() > give_up:
+            raise SystemExit(f"only {_replies()} of {count} replies were published")
+        time.sleep(0.02)
+
+
+def _latencies(*, newest: int) -> list[float]:
+    """Return question-to-reply times of the newest published replies, by the database's clock."""
+    with psycopg.connect(_dsn()) as connection:
+        rows = connection.execute(
+            "SELECT extract(epoch FROM reply.created_at - question.created_at) * 1000"
+            " FROM agentapp_outbound o JOIN agentapp_message reply ON reply.id = o.message_id"
+            " JOIN agentapp_draft d ON d.id = o.draft_id"
+            " JOIN agentapp_message question ON question.id = d.target_id"
+            " WHERE o.state = 'sent' ORDER BY o.id DESC LIMIT %s",
+            [newest],
+        ).fetchall()
+    return [float(value) for (value,) in rows]
+
+
+def _postgres() -> list[int]:
+    with psycopg.connect(_dsn()) as connection:
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    assert row is not None
+    # A backend's parent is the postmaster, whose children are all the others.
+    return [_parent(row[0])]
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except FileNotFoundError:
+        return pid
+
+
+def _dsn() -> str:
+    return os.environ["DATABASE_URL"]
+
+
+def _wait_for_model() -> None:
+    import socket
+
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", MODEL_PORT)) == 0:
+                return
+        time.sleep(0.05)
+    raise SystemExit("the model server did not start")
+
+
+@contextmanager
+def _process(*arguments: str) -> Iterator[int]:
+    log = Path(tempfile.gettempdir()) / f"bench-{arguments[1].rpartition('.')[2]}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=os.environ | {"LOG_LEVEL": "WARNING"},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _report(
+    rooms: int, floor: Measured, whole: Measured, alone: list[float], stages: dict[str, float]
+) -> None:
+    load = os.getloadavg()[0]
+    print(f"{rooms} rooms, one message each, all at once; load average {load:.1f}\n")
+    print(f"{'':24}{'replies/s':>10}{'CPU ms/reply':>14}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}")
+    for name, run in (("Greenroom", whole), ("floor (SDK + 2 inserts)", floor)):
+        figures = "".join(f"{percentile(run.latencies, s):9.0f}" for s in (0.5, 0.95, 0.99))
+        cpu = sum(run.cpu_ms.values())
+        print(f"{name:24}{run.replies_per_second:10.1f}{cpu:14.1f}{figures}")
+    one = "".join(f"{percentile(alone, s):9.0f}" for s in (0.5, 0.95, 0.99))
+    print(f"{'Greenroom, one by one':24}{'':24}{one}")
+    print("\nProcessor time per reply by process, ms")
+    for name, value in whole.cpu_ms.items():
+        print(f"  {name:36}{value:8.2f}")
+    print("\nProcessor time per reply by stage, ms (one process, same work)")
+    for name, value in sorted(stages.items(), key=lambda item: -item[1]):
+        print(f"  {name:36}{value:8.2f}")
+    print(
+        json.dumps(
+            {
+                "benchmark": "pipeline",
+                "rooms": rooms,
+                "replies_per_second": round(whole.replies_per_second, 1),
+                "cpu_ms_per_reply": round(sum(whole.cpu_ms.values()), 1),
+                "p50_ms": round(percentile(whole.latencies, 0.5)),
+                "p95_ms": round(percentile(whole.latencies, 0.95)),
+                "p99_ms": round(percentile(whole.latencies, 0.99)),
+                "alone_p50_ms": round(percentile(alone, 0.5)),
+                "baseline": {
+                    "what": "openai SDK and two committed inserts",
+                    "replies_per_second": round(floor.replies_per_second, 1),
+                    "cpu_ms_per_reply": round(sum(floor.cpu_ms.values()), 1),
+                },
+                "load": round(load, 1),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
