@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentapp.management.stack.data_folder import default_data_folder
+from agentapp.config.env import default_data_folder
 from agentapp.management.stack.errors import StackError
 from agentapp.management.stack.host import prepare_host, run_host
 from agentapp.management.stack.login import print_login_link

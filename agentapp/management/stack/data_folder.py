@@ -25,14 +25,6 @@ SHARED_MODE = 0o1770
 PRIVATE_MODE = 0o700
 
 
-def default_data_folder() -> Path:
-    """Return where data goes when nobody says otherwise."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/greenroom")
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "greenroom"
-
-
 @dataclass(frozen=True)
 class DataFolder:
     """The paths below one data folder, for the account that uses them."""

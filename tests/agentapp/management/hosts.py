@@ -19,6 +19,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 FAKES = Path(__file__).with_name("fake_clone")
 STACK = "agentapp/management/stack"
+REAL_FILES = (
+    "agentapp/__init__.py",
+    "agentapp/config/__init__.py",
+    "agentapp/config/env.py",
+    "agentapp/foundation/__init__.py",
+    "agentapp/foundation/errors.py",
+    "agentapp/management/__init__.py",
+)
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float = 20.0) -> bool:
@@ -52,11 +60,8 @@ def make_clone(folder: Path) -> Path:
     """A clone with the real stack and stand-ins for everything it starts."""
     clone = folder / "clone"
     shutil.copytree(FAKES, clone, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("agentapp/__init__.py", "agentapp/management/__init__.py"):
+    for name in REAL_FILES:
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
-        (clone / name).touch()
-    (clone / "agentapp/foundation").mkdir()
-    for name in ("agentapp/foundation/__init__.py", "agentapp/foundation/errors.py"):
         shutil.copy(ROOT / name, clone / name)
     shutil.copytree(ROOT / STACK, clone / STACK, ignore=shutil.ignore_patterns("__pycache__"))
     (clone / "templates").mkdir()

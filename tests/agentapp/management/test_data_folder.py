@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from agentapp.config.env import default_data_folder
 from agentapp.management.stack.accounts import ServiceAccount, service_account
 from agentapp.management.stack.credentials import load_or_create_credentials
-from agentapp.management.stack.data_folder import DataFolder, default_data_folder
+from agentapp.management.stack.data_folder import DataFolder
 from agentapp.management.stack.errors import StackError
 from agentapp.management.stack.postgres import Postgres
 from tests.agentapp.management.hosts import short_folder
