@@ -1,73 +1,57 @@
-"""The border between the event loop and the synchronous engine; the only one in `bots`.
+"""The border between the connectors' event loop and the synchronous engine.
 
-Every call runs in a thread of a small pool, on a database connection of its own that goes back to
-the pool afterwards. No transaction spans an await.
+Nothing else in `bots` runs engine code. Each call takes a thread of a small pool and a database
+connection of its own, which it gives back; no transaction spans an await.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-import psycopg
-from django.db import connections
-
-from agentapp.drafts.outbox import WAKE_CHANNEL
 from agentapp.foundation.database import fresh_connection
+from agentapp.foundation.envelope import Incoming, IncomingDelete, IncomingEdit, IncomingReaction
+from agentapp.intake import services as intake
+from bots.connector import Shown
+
+THREADS = 6  # of the database pool's connections
 
 P = ParamSpec("P")
-T = TypeVar("T")
+R = TypeVar("R")
 
-THREADS = 4
-_DSN_KEYS = ("dbname", "user", "password", "host", "port")
+_TAKE_IN: dict[type, Callable[[Any], object]] = {
+    Incoming: intake.accept,
+    IncomingEdit: intake.accept_edit,
+    IncomingDelete: intake.accept_delete,
+    IncomingReaction: intake.accept_reaction,
+}
 
 
 class Bridge:
-    """Runs engine functions for one event loop."""
+    """Runs engine code beside the event loop that made it."""
 
     def __init__(self, *, threads: int = THREADS) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bridge")
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="bridge")
+        # A lock lets those who wait through in the order in which they came.
+        self._turns: defaultdict[Hashable, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run an engine function in a thread and return what it returns."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._pool, partial(_connected, function, *args, **kwargs)
-        )
+    async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a synchronous function in a thread and return its answer."""
+
+        def work() -> R:
+            with fresh_connection():
+                return function(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def accept(self, account: Hashable, shown: Shown) -> None:
+        """Store what a platform shows a login, in the order in which it was handed over."""
+        async with self._turns[account]:
+            await self.call(_TAKE_IN[type(shown)], shown)
 
     def close(self) -> None:
-        """Let running calls end and take no new ones."""
-        self._pool.shutdown(wait=True)
-
-
-async def wake_ups(*, at_least_every: float) -> AsyncIterator[None]:
-    """Yield whenever something is queued, and anyway every `at_least_every` seconds.
-
-    Listens on a connection of its own; while that is broken, only the clock wakes.
-    """
-    while True:
-        try:
-            async with await psycopg.AsyncConnection.connect(
-                autocommit=True, **_dsn()
-            ) as listening:
-                await listening.execute(f"LISTEN {WAKE_CHANNEL}")
-                while True:
-                    yield
-                    async for _ in listening.notifies(timeout=at_least_every, stop_after=1):
-                        pass
-        except psycopg.OperationalError:
-            await asyncio.sleep(at_least_every)
-            yield
-
-
-def _connected(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    with fresh_connection():
-        return function(*args, **kwargs)
-
-
-def _dsn() -> dict[str, str]:
-    parameters = connections["default"].get_connection_params()
-    return {key: str(parameters[key]) for key in _DSN_KEYS if parameters.get(key)}
+        """Let what runs finish; take nothing new."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,37 +1,73 @@
-"""What a platform has to be able to do. Each lives in a folder of its own beside this file."""
+"""What a platform's folder has to offer: one connector per login.
+
+A connector only moves things. It decides nothing, keeps nothing that a restart may not lose, and
+knows neither drafts nor gates: whatever it is asked to send has already passed them.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
 
-from agentapp.foundation.envelope import Outgoing, Receipt
+from agentapp.foundation.envelope import (
+    Incoming,
+    IncomingDelete,
+    IncomingEdit,
+    IncomingReaction,
+    Outgoing,
+    Receipt,
+)
+from agentapp.foundation.errors import Refused, Unavailable
+
+Shown: TypeAlias = Incoming | IncomingEdit | IncomingDelete | IncomingReaction
+Accept: TypeAlias = Callable[[Shown], Awaitable[None]]
 
 
-class SendFailed(Exception):
-    """The platform refused a piece; nothing of it is there.
+class NotSent(Unavailable):
+    """Nothing left: the platform surely does not have it. It may be tried again."""
 
-    Attributes:
-        final: Trying again cannot help.
-    """
 
-    def __init__(self, reason: str, *, final: bool = False) -> None:
-        super().__init__(reason)
-        self.final = final
+class TooLate(NotSent):
+    """The time in which this piece might leave had passed before it left."""
+
+
+class SendRefused(Refused):
+    """The platform will never take this: the room is gone, or the right to write there."""
 
 
 class Connector(Protocol):
-    """One platform, as seen by the process that delivers to it."""
+    """One login on one platform."""
 
-    platform: str
-
-    async def send(self, outgoing: Outgoing) -> Receipt:
-        """Put a piece on the platform; the same `dedupe_key` twice shows once.
+    async def verify(self) -> str:
+        """Ask the platform who this login is; return its own id of it.
 
         Raises:
-            SendFailed: It was refused. Any other error means that nobody knows whether it arrived.
+            Refused: The login is no longer valid. Trying again is of no use until it is changed.
+            Unavailable: The platform does not answer.
         """
-        ...
+
+    async def start(self, accept: Accept) -> None:
+        """Listen until stopped; hand on everything the platform shows, in its order.
+
+        `accept` returns once it is stored; only then may a cursor move past it.
+        """
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """Put a piece on the platform, once however often it is called with the same key.
+
+        Looks at `outgoing.deadline` right before bytes leave.
+
+        Raises:
+            NotSent: Nothing left (`TooLate` when the deadline had passed).
+            SendRefused: It will never be taken.
+            Exception: Anything else leaves open whether it arrived.
+        """
 
     async def read_back(self, outgoing: Outgoing) -> Receipt | None:
-        """Look whether a piece arrived; None when it did not."""
-        ...
+        """Look on the platform for what an earlier send with this key left there."""
+
+    async def set_typing(self, room_external_id: str, *, on: bool) -> None:
+        """Show or hide that this login is writing in a room."""
+
+    async def stop(self) -> None:
+        """Leave the platform; `start` then returns."""

@@ -1,4 +1,8 @@
-"""Carries approved pieces onto their platforms."""
+"""Carries claimed pieces to their platforms and settles what became of each.
+
+Every gate was asked by the claim. What remains here is time: no byte of a piece may leave after
+its deadline, because from then on a suspension may have returned.
+"""
 
 from __future__ import annotations
 
@@ -6,100 +10,199 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any
+
+from django.db import Error as DatabaseError
 
 from agentapp.drafts import publication
 from agentapp.drafts.publication.claiming import SEND_TIMEOUT_SECONDS
 from agentapp.foundation.envelope import Outgoing, Receipt
 from bots.bridge import Bridge
-from bots.connector import Connector, SendFailed
+from bots.connector import Connector, NotSent, SendRefused
 
 logger = logging.getLogger(__name__)
 
 BATCH = 20  # pieces per claim
+MOST_IN_FLIGHT = 40  # pieces; more could not start before their deadline
+POLL_SECONDS = 1.0  # a lost wake-up costs at most this
+GATHER_SECONDS = 0.03  # between two claims, so that busy moments are claimed together
+LOST_SECONDS = 1.0  # between two looks for pieces whose sender died
+DRAIN_SECONDS = 1.5  # that pieces in flight get when the process stops
 
 
 class Delivery:
-    """Claims due pieces of this process's logins, sends them, and settles what became of them."""
+    """Claims due pieces of this process's logins and sends them, many at once.
 
-    def __init__(self, *, bridge: Bridge, connectors: Mapping[str, Connector], holder: str) -> None:
+    Pieces of one room come one after the other, because the claim gives out the next one only
+    when the one before it is final.
+
+    Args:
+        bridge: The way to the engine.
+        holder: This process's name in claims.
+        connectors: The logins that this process may serve at this moment.
+    """
+
+    def __init__(
+        self,
+        *,
+        bridge: Bridge,
+        holder: str,
+        connectors: Callable[[], Mapping[uuid.UUID, Connector]],
+    ) -> None:
+        self.wake = asyncio.Event()
         self._bridge = bridge
-        self._connectors = connectors
         self._holder = holder
+        self._connectors = connectors
+        self._in_flight: set[asyncio.Task[None]] = set()
 
-    async def run_once(self, accounts: Sequence[uuid.UUID]) -> int:
-        """Deliver everything that is due now; returns how many pieces were sent."""
-        if not accounts:
-            return 0
-        await self._bridge.call(publication.reclaim_lost)
-        await self._read_back(accounts)
-        sent = 0
+    async def run(self) -> None:
+        """Deliver until cancelled; then let what is in flight end, within `DRAIN_SECONDS`."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._kept_going(self._send_due))
+                group.create_task(self._kept_going(self._settle_lost))
+        finally:
+            if self._in_flight:
+                await asyncio.wait(self._in_flight, timeout=DRAIN_SECONDS)
+
+    async def _send_due(self) -> None:
         while True:
-            pieces = await self._bridge.call(
-                publication.claim_due, holder=self._holder, accounts=accounts, limit=BATCH
-            )
-            if not pieces:
-                return sent
-            sent += sum(await asyncio.gather(*map(self._deliver, pieces)))
+            self.wake.clear()
+            claimed_at = time.monotonic()
+            if not await self._claim():
+                # `wait_for` may swallow a cancellation before Python 3.12:
+                # https://github.com/python/cpython/issues/86296
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self.wake.wait()
+            await asyncio.sleep(claimed_at + GATHER_SECONDS - time.monotonic())
 
-    async def _deliver(self, piece: Outgoing) -> bool:
-        """Send one piece; returns whether it is known to have arrived."""
-        if time.monotonic() > piece.deadline:
-            # The lease may be gone by the time the answer comes, so no byte leaves.
-            await self._failed(piece, "It was not sent in time.", final=False)
+    async def _claim(self) -> bool:
+        """Take one batch and set it going; say whether more may be due."""
+        connectors = self._connectors()
+        free = min(BATCH, MOST_IN_FLIGHT - len(self._in_flight))
+        if not connectors or free <= 0:
             return False
+        claim = asyncio.create_task(
+            self._bridge.call(
+                publication.claim_due, holder=self._holder, accounts=list(connectors), limit=free
+            )
+        )
+        try:
+            pieces = await asyncio.shield(claim)
+        except asyncio.CancelledError:
+            # What the claim took all the same is sent while the process drains.
+            self._begin(self._send_claimed(claim, connectors))
+            raise
+        for piece in pieces:
+            self._begin(self._send(piece, connectors.get(uuid.UUID(piece.account_id))))
+        return len(pieces) == free
+
+    async def _send_claimed(
+        self,
+        claim: asyncio.Task[list[Outgoing]],
+        connectors: Mapping[uuid.UUID, Connector],
+    ) -> None:
+        await asyncio.gather(
+            *(
+                self._send(piece, connectors.get(uuid.UUID(piece.account_id)))
+                for piece in await claim
+            )
+        )
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._in_flight.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self.wake.set()  # the next piece of that room may be due now
+
+    async def _send(self, piece: Outgoing, connector: Connector | None) -> None:
+        """Send one piece and note what became of it."""
+        try:
+            receipt = await self._put(piece, connector)
+        except NotSent as error:
+            await self._settle(piece, publication.mark_failed, error=error.message, final=False)
+        except SendRefused as error:
+            await self._settle(piece, publication.mark_failed, error=error.message, final=True)
+        except Exception as error:  # whatever went wrong, bytes may have left: only reading tells
+            logger.exception("piece %s: it is not known whether it arrived", piece.outbound_id)
+            await self._settle(piece, publication.mark_unknown, error=type(error).__name__)
+        else:
+            await self._settle(
+                piece,
+                publication.mark_sent,
+                external_id=receipt.external_id,
+                message_id=receipt.message_id,
+            )
+
+    async def _put(self, piece: Outgoing, connector: Connector | None) -> Receipt:
+        if connector is None:
+            raise NotSent("Its login is not served here any more.")
+        if time.monotonic() >= piece.deadline:
+            raise NotSent("It could not leave in time.")
+        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+            return await connector.send(piece)
+
+    async def _settle(self, piece: Outgoing, mark: Callable[..., bool], **outcome: object) -> None:
+        """Write the outcome down. If that fails, the lease runs out and the piece is read back."""
+        try:
+            counts = await self._bridge.call(
+                mark, outbound_id=piece.outbound_id, holder=self._holder, **outcome
+            )
+        except DatabaseError as error:
+            logger.warning("piece %s: %s is not written", piece.outbound_id, mark.__name__)
+            logger.debug("because of %r", error)
+            return
+        said = {key: value for key, value in outcome.items() if value is not None}
+        logger.info(
+            "piece %s on %s: %s %s%s",
+            piece.outbound_id,
+            piece.platform,
+            mark.__name__,
+            said,
+            "" if counts else " (too late: settled otherwise)",
+        )
+
+    async def _settle_lost(self) -> None:
+        while True:
+            await self._bridge.call(publication.reclaim_lost)
+            connectors = self._connectors()
+            if connectors:
+                for piece in await self._bridge.call(
+                    publication.unknown_due, holder=self._holder, accounts=list(connectors)
+                ):
+                    await self._read_back(piece, connectors.get(uuid.UUID(piece.account_id)))
+            await asyncio.sleep(LOST_SECONDS)
+
+    async def _read_back(self, piece: Outgoing, connector: Connector | None) -> None:
+        """Ask the platform about an unknown piece; while it does not answer, it stays unknown."""
+        if connector is None:
+            return
         try:
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                receipt = await self._connectors[piece.platform].send(piece)
-        except SendFailed as refused:
-            await self._failed(piece, str(refused), final=refused.final)
-            return False
-        except Exception as error:  # bytes may have left: only the platform knows
-            logger.exception("piece %d: no answer from %s", piece.outbound_id, piece.platform)
-            await self._bridge.call(
-                publication.mark_unknown,
-                outbound_id=piece.outbound_id,
-                holder=self._holder,
-                error=type(error).__name__,
-            )
-            return False
-        await self._sent(piece, receipt)
-        return True
+                receipt = await connector.read_back(piece)
+        except Exception:  # one platform's trouble must not stop the others; it comes up again
+            logger.exception("piece %s could not be read back", piece.outbound_id)
+            return
+        await self._settle(
+            piece,
+            publication.resolve_unknown,
+            external_id=receipt.external_id if receipt else None,
+            message_id=receipt.message_id if receipt else None,
+        )
+        self.wake.set()
 
-    async def _read_back(self, accounts: Sequence[uuid.UUID]) -> None:
-        for piece in await self._bridge.call(
-            publication.unknown_due, holder=self._holder, accounts=accounts
-        ):
+    async def _kept_going(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
             try:
-                async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                    receipt = await self._connectors[piece.platform].read_back(piece)
-            except Exception:  # still unknown; it comes up again
-                logger.exception("piece %d could not be read back", piece.outbound_id)
-                continue
-            await self._bridge.call(
-                publication.resolve_unknown,
-                outbound_id=piece.outbound_id,
-                holder=self._holder,
-                external_id=receipt.external_id if receipt else None,
-                message_id=receipt.message_id if receipt else None,
-            )
-
-    async def _sent(self, piece: Outgoing, receipt: Receipt) -> None:
-        await self._bridge.call(
-            publication.mark_sent,
-            outbound_id=piece.outbound_id,
-            holder=self._holder,
-            external_id=receipt.external_id,
-            message_id=receipt.message_id,
-        )
-        logger.info("piece %d is on %s", piece.outbound_id, piece.platform)
-
-    async def _failed(self, piece: Outgoing, error: str, *, final: bool) -> None:
-        await self._bridge.call(
-            publication.mark_failed,
-            outbound_id=piece.outbound_id,
-            holder=self._holder,
-            error=error,
-            final=final,
-        )
-        logger.info("piece %d failed: %s", piece.outbound_id, error)
+                await work()
+            except DatabaseError as error:
+                logger.warning("delivery waits for the database: %s", type(error).__name__)
+            except Exception:  # one odd piece must not end the sending of all the others
+                logger.exception("delivery: %s failed and starts again", work.__name__)
+            await asyncio.sleep(POLL_SECONDS)

@@ -1,87 +1,212 @@
-"""One process that serves logins: keeps their leases and delivers for them."""
+"""One process that runs logins: leases them, keeps their connectors up, delivers for them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+import random
 import secrets
 import socket
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 
 from django.db import Error as DatabaseError
 
-from agentapp.identity.services import accounts
-from bots.bridge import Bridge, wake_ups
+from agentapp.foundation.errors import AgentError
+from agentapp.identity.models import Account
+from agentapp.identity.services import leases
+from agentapp.identity.services.leases import HealthReport, HeldAccount
+from bots.bridge import Bridge
 from bots.connector import Connector
 from bots.delivery import Delivery
+from bots.wakeups import hear_wake_ups
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0  # a lost wake-up costs at most this
+LOOK_SECONDS = 1.0  # between two looks for logins that nobody runs
 RENEW_SECONDS = 5.0  # a third of a lease
+# A lease counts for less here than in the database: the renewal takes its time on the way.
+TRUSTED_SECONDS = leases.LEASE_SECONDS - 2.0
+STOP_SECONDS = 0.3  # for connectors to say goodbye
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
+
+Maker = Callable[[HeldAccount, Bridge], Connector]
 
 
 def holder_name() -> str:
-    """Return a name that no other process ever had."""
-    return f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+    """Return a name that no other process has or had; at most 40 characters."""
+    return f"{socket.gethostname()[:20]}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+@dataclass
+class Running:
+    """A login that this process runs."""
+
+    account: HeldAccount
+    connector: Connector
+    task: asyncio.Task[None]
 
 
 class Host:
-    """Leases the logins of its platforms and delivers for them until told to stop."""
+    """Runs the logins of some platforms until it is told to stop.
+
+    Args:
+        makers: For each platform what makes a connector for one login.
+        bridge: The way to the engine.
+        rng: Spreads retries, so that a thousand logins do not come back in one moment.
+    """
 
     def __init__(
-        self, *, connectors: Mapping[str, Connector], bridge: Bridge, holder: str = ""
+        self,
+        *,
+        makers: Mapping[str, Maker],
+        bridge: Bridge,
+        holder: str = "",
+        rng: random.Random | None = None,
     ) -> None:
         self.holder = holder or holder_name()
+        self.running: dict[uuid.UUID, Running] = {}
+        self._makers = makers
         self._bridge = bridge
-        self._platforms = list(connectors)
-        self._delivery = Delivery(bridge=bridge, connectors=connectors, holder=self.holder)
-        self._accounts: list[uuid.UUID] = []
-        self._lease_ends = 0.0
+        self._rng = rng or random.Random()  # noqa: S311  (spreads retries, guards nothing)
+        self._reports: list[HealthReport] = []
+        self._served: dict[uuid.UUID, Connector] = {}
+        self._trusted_until = 0.0  # monotonic
+        self._renewed_at = 0.0
+        self._delivery = Delivery(
+            bridge=bridge, holder=self.holder, connectors=self.served_connectors
+        )
+
+    def served_connectors(self) -> Mapping[uuid.UUID, Connector]:
+        """Return what may be served now: nothing once the leases may have run out."""
+        if time.monotonic() >= self._trusted_until:
+            return {}
+        return self._served
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set, then give the logins back."""
-        keeper = asyncio.create_task(self._keep_leases())
-        deliverer = asyncio.create_task(self._deliver())
+        """Work until `stop`; then end what is in flight and give the logins back."""
+        logger.info("host %s starts with %s", self.holder, ", ".join(sorted(self._makers)))
+        keeper = asyncio.create_task(self._keep_leases(stop))
+        workers = [
+            asyncio.create_task(self._delivery.run()),
+            asyncio.create_task(hear_wake_ups(self._delivery.wake)),
+        ]
         await stop.wait()
-        for task in (keeper, deliverer):
-            task.cancel()
-        await asyncio.gather(keeper, deliverer, return_exceptions=True)
-        await self._bridge.call(accounts.release_accounts, holder=self.holder)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        await self._stop_all(list(self.running))
+        # A lease taken at this very moment has to be known before all are given back.
+        await asyncio.wait([keeper], timeout=STOP_SECONDS)
+        keeper.cancel()
+        with suppress(DatabaseError, TimeoutError):  # then they run out by themselves
+            async with asyncio.timeout(STOP_SECONDS):
+                given = await self._bridge.call(leases.give_back, holder=self.holder)
+                logger.info("host %s stops and gives %d logins back", self.holder, given)
 
-    async def _keep_leases(self) -> None:
-        while True:
+    async def _keep_leases(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
             try:
-                await self.renew()
-            except DatabaseError:
-                logger.exception("the leases could not be renewed")
-            await asyncio.sleep(RENEW_SECONDS if self._accounts else POLL_SECONDS)
+                await self.look_after_leases()
+            except DatabaseError as error:
+                logger.warning("leases wait for the database: %s", type(error).__name__)
+            except Exception:  # without leases nothing here may go on, so this must
+                logger.exception("the leases could not be looked after")
+            if self.running and time.monotonic() >= self._trusted_until:
+                logger.warning("host %s lost all its leases", self.holder)
+                await self._stop_all(list(self.running))
+            # `wait_for` may swallow a cancellation before Python 3.12:
+            # https://github.com/python/cpython/issues/86296
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await stop.wait()
 
-    async def renew(self) -> list[uuid.UUID]:
-        """Renew what this process holds, take what is free, and return both."""
-        # Counted from before the question: the lease runs on the database's clock from then on.
+    async def look_after_leases(self) -> None:
+        """Renew what is due, take what is free, and pass on how the logins fare."""
         asked = time.monotonic()
-        leased = await self._bridge.call(
-            accounts.lease_accounts, holder=self.holder, platforms=self._platforms
+        if asked - self._renewed_at >= RENEW_SECONDS:
+            held = await self._bridge.call(leases.renew, holder=self.holder)
+            lost = [pk for pk, one in self.running.items() if held.get(pk) != one.account.fence]
+            self._renewed_at, self._trusted_until = asked, asked + TRUSTED_SECONDS
+            if lost:
+                logger.info("host %s no longer has %d logins", self.holder, len(lost))
+                await self._stop_all(lost)
+        taken = await self._bridge.call(
+            leases.take_free, holder=self.holder, platforms=list(self._makers)
         )
-        self._lease_ends = asked + accounts.LEASE_SECONDS
-        known = set(self._accounts)
-        self._accounts = [account.id for account in leased]
-        fresh = [account.id for account in leased if account.id not in known]
-        if fresh:
-            await self._bridge.call(accounts.set_health, account_ids=fresh, health="ok")
-            logger.info("serving %d logins", len(leased))
-        return self._accounts
+        if taken:
+            logger.info("host %s takes %d logins", self.holder, len(taken))
+            await self._stop_all([one.account_id for one in taken])
+            for account in taken:
+                self._start(account)
+            self._delivery.wake.set()
+            await asyncio.sleep(0)  # local ones are up at once; tell of it in this round
+        await self._pass_on_reports()
 
-    async def _deliver(self) -> None:
-        async for _ in wake_ups(at_least_every=POLL_SECONDS):
-            if time.monotonic() >= self._lease_ends:
-                continue  # somebody else may serve these logins by now
+    def _start(self, account: HeldAccount) -> None:
+        connector = self._makers[account.platform](account, self._bridge)
+        task = asyncio.create_task(self._keep_up(account, connector))
+        self.running[account.account_id] = Running(account, connector, task)
+        self._served[account.account_id] = connector
+
+    async def _keep_up(self, account: HeldAccount, connector: Connector) -> None:
+        """Keep one login connected, waiting longer after each failure."""
+        log = logging.getLogger(f"bots.{account.platform}.{account.external_id}")
+        delay = FIRST_RETRY_SECONDS
+        while True:
+            started = time.monotonic()
+            reason = "It ended by itself."
             try:
-                await self._delivery.run_once(self._accounts)
-            except DatabaseError:
-                logger.exception("delivery stopped for a moment")
-                await asyncio.sleep(POLL_SECONDS)
+                await self._connect(account, connector)
+            except AgentError as error:
+                reason = error.message
+            except Exception as error:  # a platform's trouble stays with its login
+                log.exception("the connector failed")
+                reason = type(error).__name__
+            if self._served.get(account.account_id) is not connector:
+                return  # stopped on purpose
+            if time.monotonic() - started > LAST_RETRY_SECONDS:
+                delay = FIRST_RETRY_SECONDS
+            self._report(account, Account.Health.FAILING, reason)
+            wait = delay * self._rng.uniform(0.5, 1.0)
+            log.warning("failing, again in %.1f s: %s", wait, reason)
+            await asyncio.sleep(wait)
+            delay = min(delay * 2, LAST_RETRY_SECONDS)
+
+    async def _connect(self, account: HeldAccount, connector: Connector) -> None:
+        found = await connector.verify()
+        if found != account.external_id:
+            raise AgentError(f"This login belongs to {found!r}, not to {account.external_id!r}.")
+        self._report(account, Account.Health.OK)
+        await connector.start(partial(self._bridge.accept, account.account_id))
+
+    def _report(self, account: HeldAccount, health: Account.Health, error: str = "") -> None:
+        self._reports.append(HealthReport(account.account_id, account.fence, health, error))
+
+    async def _pass_on_reports(self) -> None:
+        # One row may change once in a statement, so only the latest word on a login counts.
+        count = len(self._reports)
+        latest = {report.account_id: report for report in self._reports}
+        if latest:
+            await self._bridge.call(
+                leases.report_health, holder=self.holder, reports=list(latest.values())
+            )
+            del self._reports[:count]
+
+    async def _stop_all(self, account_ids: list[uuid.UUID]) -> None:
+        gone = [self.running.pop(pk) for pk in account_ids if pk in self.running]
+        for one in gone:
+            del self._served[one.account.account_id]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await asyncio.gather(
+                    *(one.connector.stop() for one in gone), return_exceptions=True
+                )
+        for one in gone:
+            one.task.cancel()
+        await asyncio.gather(*(one.task for one in gone), return_exceptions=True)

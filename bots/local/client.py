@@ -1,59 +1,85 @@
-"""The built-in web rooms as a platform: what is sent there is taken in like anybody's words.
-
-Sending is idempotent by the unique (room, external id) of messages: the piece's key is the id.
-"""
+"""The built-in web rooms as a platform: sending is one transaction of our own intake."""
 
 from __future__ import annotations
 
-from agentapp.conversation.queries import message_id_of
+import asyncio
+import time
+from collections.abc import Callable
+
 from agentapp.foundation.envelope import Outgoing, Receipt
-from agentapp.foundation.errors import NotFound
+from agentapp.foundation.errors import Conflict, Invalid, NotFound, Refused
+from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake import services as intake
 from bots.bridge import Bridge
-from bots.connector import SendFailed
-from bots.local import render
+from bots.connector import Accept, SendRefused, TooLate
+from bots.local.parse import is_reaction, parse_receipt
+from bots.local.render import render_deletion, render_message, render_reaction
 
 PLATFORM = "local"
 
 
 class LocalConnector:
-    """Puts pieces into web rooms."""
+    """An agent's presence in web rooms. A thousand of them wait without costing anything."""
 
-    platform = PLATFORM
-
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, account: HeldAccount, bridge: Bridge) -> None:
+        self._account = account
         self._bridge = bridge
+        self._stopped = asyncio.Event()
+
+    async def verify(self) -> str:
+        """Return the handle; there is nobody else to ask."""
+        return self._account.external_id
+
+    async def start(self, accept: Accept) -> None:
+        """Wait for the end: what members write goes from their page straight to intake."""
+        await self._stopped.wait()
 
     async def send(self, outgoing: Outgoing) -> Receipt:
-        """Write a message, put a reaction, or take one of them back."""
-        try:
-            return await self._bridge.call(_put, outgoing)
-        except NotFound as gone:
-            raise SendFailed(gone.message, final=True) from gone
+        """Write a piece into its room."""
+        return await self._bridge.call(_put, outgoing, name=self._account.name)
 
     async def read_back(self, outgoing: Outgoing) -> Receipt | None:
-        """Look the piece up by its key; reactions and removals are simply done again."""
-        if outgoing.kind != "message":
-            return None
-        found = await self._bridge.call(
-            message_id_of,
-            workspace_id=outgoing.workspace_id,
-            platform=PLATFORM,
-            room_external_id=outgoing.room_external_id,
-            external_id=outgoing.dedupe_key,
-        )
-        return Receipt(outgoing.dedupe_key, message_id=found) if found else None
+        """Look whether a piece is in its room."""
+        return await self._bridge.call(parse_receipt, outgoing)
+
+    async def set_typing(self, room_external_id: str, *, on: bool) -> None:
+        """Do nothing: open pages hear from the engine itself that an agent is writing."""
+
+    async def stop(self) -> None:
+        """End `start`."""
+        self._stopped.set()
 
 
-def _put(outgoing: Outgoing) -> Receipt:
-    if outgoing.kind == "reaction":
-        intake.accept_reaction(render.reaction(outgoing, present=True))
-        return Receipt(outgoing.dedupe_key)
-    if outgoing.kind == "retract":
-        if outgoing.extra.get("kind") == "reaction":
-            intake.accept_reaction(render.reaction(outgoing, present=False))
-        else:
-            intake.accept_delete(render.removal(outgoing))
-        return Receipt(outgoing.dedupe_key)
-    accepted = intake.accept(render.message(outgoing))
+def _put(outgoing: Outgoing, *, name: str) -> Receipt:
+    """Write a piece, looking at the clock last: this may have waited for a thread."""
+    if time.monotonic() >= outgoing.deadline:
+        raise TooLate
+    try:
+        return _PUT[outgoing.kind](outgoing, name)
+    except (NotFound, Invalid, Refused, Conflict) as error:
+        raise SendRefused(error.message) from error
+
+
+def _put_message(outgoing: Outgoing, name: str) -> Receipt:
+    accepted = intake.accept(render_message(outgoing, name=name))
     return Receipt(outgoing.dedupe_key, message_id=accepted.message_id)
+
+
+def _put_reaction(outgoing: Outgoing, name: str) -> Receipt:
+    intake.accept_reaction(render_reaction(outgoing, name=name))
+    return Receipt(outgoing.dedupe_key)
+
+
+def _take_back(outgoing: Outgoing, name: str) -> Receipt:
+    if is_reaction(outgoing):
+        intake.accept_reaction(render_reaction(outgoing, name=name, present=False))
+    else:
+        intake.accept_delete(render_deletion(outgoing))
+    return Receipt(str(outgoing.extra["external_id"]))
+
+
+_PUT: dict[str, Callable[[Outgoing, str], Receipt]] = {
+    "message": _put_message,
+    "reaction": _put_reaction,
+    "retract": _take_back,
+}

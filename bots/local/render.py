@@ -1,4 +1,4 @@
-"""Pieces in the shape in which web rooms take them in."""
+"""A piece for a web room, in the words that intake understands."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from agentapp.foundation.envelope import (
 )
 
 
-def message(outgoing: Outgoing) -> Incoming:
-    """Return a piece as the message it becomes."""
+def render_message(outgoing: Outgoing, *, name: str) -> Incoming:
+    """Return a message as its agent says it; its key makes it one however often it is said."""
     return Incoming(
         workspace_id=outgoing.workspace_id,
         platform=outgoing.platform,
         place=Place(external_id=outgoing.room_external_id),
         external_id=outgoing.dedupe_key,
-        author=_author(outgoing),
+        author=_author(outgoing, name),
         text=outgoing.text,
         reply_to=outgoing.reply_to,
     )
 
 
-def reaction(outgoing: Outgoing, *, present: bool) -> IncomingReaction:
-    """Return a piece as the reaction it puts or takes away."""
-    target = str(outgoing.extra.get("reply_to") or outgoing.reply_to)
+def render_reaction(outgoing: Outgoing, *, name: str, present: bool = True) -> IncomingReaction:
+    """Return an emoji put on the message answered, or taken away from it."""
+    target = outgoing.reply_to if present else str(outgoing.extra.get("reply_to", ""))
     return IncomingReaction(
         workspace_id=outgoing.workspace_id,
         platform=outgoing.platform,
         place=Place(external_id=outgoing.room_external_id),
         message_external_id=target,
-        author=_author(outgoing),
+        author=_author(outgoing, name),
         emoji=outgoing.emoji,
         present=present,
     )
 
 
-def removal(outgoing: Outgoing) -> IncomingDelete:
-    """Return the removal of a message published before."""
+def render_deletion(outgoing: Outgoing) -> IncomingDelete:
+    """Return the taking back of a message."""
     return IncomingDelete(
         workspace_id=outgoing.workspace_id,
         platform=outgoing.platform,
@@ -50,5 +50,5 @@ def removal(outgoing: Outgoing) -> IncomingDelete:
     )
 
 
-def _author(outgoing: Outgoing) -> Author:
-    return Author(external_id=outgoing.author_external_id, name="", kind=AuthorKind.AGENT)
+def _author(outgoing: Outgoing, name: str) -> Author:
+    return Author(external_id=outgoing.author_external_id, name=name, kind=AuthorKind.AGENT)
