@@ -32,7 +32,7 @@ from dashboard.presenters.agents import (
     show_noticed,
     show_versions,
 )
-from dashboard.presenters.faces import Face
+from dashboard.presenters.personality import as_fields, as_spec, offered_templates
 from dashboard.presenters.rooms import presence_in, show_room
 
 
@@ -75,7 +75,11 @@ def agent_new(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{made.name} is here. Say something to try it out.")
             return redirect("agent", made.pk)
-    context = {"form": form, "templates": _templates(), "chosen": form["template"].value() or ""}
+    context = {
+        "form": form,
+        "templates": offered_templates(),
+        "chosen": form["template"].value() or "",
+    }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return show(request, "dashboard/agent_new.html", context, section="agents", status=status)
 
@@ -136,11 +140,13 @@ def agent_edit(request: HttpRequest, agent_id: int) -> HttpResponse:
     """Change an agent; every change of what it is makes a version."""
     user = member(request)
     row = _managed(request, agent_id)
-    form = EditAgentForm(request.POST or None, initial=_edited(row))
+    form = EditAgentForm(request.POST or None, initial=as_fields(row))
     if request.method == "POST" and form.is_valid():
         try:
             identity.rename_agent(agent_id=row.pk, name=form.cleaned_data["name"], by=user)
-            identity.save_version(agent_id=row.pk, spec=_spec(row, form), author=user)
+            identity.save_version(
+                agent_id=row.pk, spec=as_spec(row, form.cleaned_data), author=user
+            )
         except AgentError as error:
             form.add_error(None, error.message)
         else:
@@ -264,42 +270,3 @@ def _tryout(request: HttpRequest, row: Agent) -> Room | None:
         .select_related("workspace")
         .first()
     )
-
-
-def _templates() -> list[dict[str, object]]:
-    return [
-        {
-            "code": one.code,
-            "title": one.title,
-            "about": one.summary,
-            "face": Face(name=one.name, seed=f"template {one.code}", hue=place * 5 + 1),
-        }
-        for place, one in enumerate(TEMPLATES)
-    ]
-
-
-def _edited(row: Agent) -> dict[str, object]:
-    spec = row.version.spec
-    model = spec.get("model") or {}
-    return {
-        "name": row.name,
-        "instructions": spec.get("instructions", ""),
-        "interests": ", ".join(spec.get("interests") or []),
-        "temperature": model.get("temperature", 0.7),
-        "max_tokens": model.get("max_tokens", 600),
-    }
-
-
-def _spec(row: Agent, form: EditAgentForm) -> dict[str, object]:
-    """Return the whole spec with what the form changed; the rest stays as it was."""
-    data = form.cleaned_data
-    return {
-        **row.version.spec,
-        "instructions": data["instructions"],
-        "interests": [part for part in data["interests"].split(",") if part.strip()],
-        "model": {
-            **(row.version.spec.get("model") or {}),
-            "temperature": data["temperature"],
-            "max_tokens": data["max_tokens"],
-        },
-    }

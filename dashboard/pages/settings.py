@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from http import HTTPStatus
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -42,13 +43,17 @@ def provider_add(request: HttpRequest) -> HttpResponse:
         except AgentError as error:
             form.add_error(None, error.message)
     if proof is not None and is_fragment(request):
-        context = {"proof": proof, "provider_form": ProviderForm()}
+        context = {
+            "proof": proof,
+            "provider_form": ProviderForm(),
+            "providers": _providers(workspace),
+        }
         return show(request, "parts/provider_form.html", context)
     if is_fragment(request):
         return show(
             request,
             "parts/provider_form.html",
-            {"provider_form": form},
+            {"provider_form": form, "providers": _providers(workspace)},
             status=HTTPStatus.UNPROCESSABLE_ENTITY,
         )
     if proof is not None:
@@ -116,6 +121,11 @@ def _workspace(request: HttpRequest) -> Workspace:
     return workspace
 
 
+def _providers(workspace: Workspace) -> QuerySet[Provider]:
+    rows = Provider.objects.filter(workspace=workspace, kind=Provider.Kind.OPENAI)
+    return rows.order_by("created_at")
+
+
 def _tokens(request: HttpRequest) -> dict[str, object]:
     tokens = ApiToken.objects.filter(user=member(request), revoked_at__isnull=True)
     return {"tokens": tokens.order_by("created_at"), "token_form": TokenForm()}
@@ -131,11 +141,7 @@ def _settings(
         "has_password": user.has_usable_password(),
         "profile_form": ProfileForm(initial={"display_name": str(user), "timezone": user.timezone}),
         "provider_form": ProviderForm(),
-        "providers": Provider.objects.filter(
-            workspace=workspace, kind=Provider.Kind.OPENAI
-        ).order_by("created_at")
-        if workspace
-        else [],
+        "providers": _providers(workspace) if workspace else [],
         **_tokens(request),
         **changed,
     }

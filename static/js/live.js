@@ -120,7 +120,13 @@ function tell(name, detail) {
 
 function addTokens(frame) {
   for (const element of document.querySelectorAll(`[data-tokens="${CSS.escape(frame.t)}"]`)) {
-    element.append(frame.tokens);
+    const have = Number(element.dataset.have ?? 0);
+    const fresh = Array.from(frame.tokens);
+    const at = frame.at ?? have;
+    // Hints may be lost or come twice; `at` says where these characters belong.
+    if (at > have) element.append("… ");
+    element.append(fresh.slice(Math.max(0, have - at)).join(""));
+    element.dataset.have = String(Math.max(have, at + fresh.length));
   }
 }
 
