@@ -119,7 +119,6 @@ def _stages(places: list[tuple[User, Room]]) -> dict[str, float]:
     from agentapp.drafts import publication
     from agentapp.engine import act, assemble, worker
     from agentapp.identity.models import Account
-    from agentapp.intake import services as intake
     from agentapp.memory import embeddings
     from bots.local import client
 
@@ -144,7 +143,7 @@ def _stages(places: list[tuple[User, Room]]) -> dict[str, float]:
         claimed = time.thread_time()
         stages.seconds["claim (gates, lease)"] += claimed - begun
         for piece in pieces:
-            receipt = client._put(piece)
+            receipt = client._put(piece, name="Ada")
             publication.mark_sent(
                 outbound_id=piece.outbound_id,
                 holder="bench",
@@ -153,7 +152,6 @@ def _stages(places: list[tuple[User, Room]]) -> dict[str, float]:
             )
         begun = time.thread_time()
         stages.seconds["send and settle"] += begun - claimed
-    del intake
     return {name: 1000 * value / len(places) for name, value in stages.seconds.items()}
 
 

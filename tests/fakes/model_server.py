@@ -329,7 +329,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _client_has_gone(self) -> bool:
         self.connection.setblocking(False)
         try:
-            return self.connection.recv(1, socket.MSG_PEEK) == b""
+            return bool(self.connection.recv(1, socket.MSG_PEEK) == b"")
         except BlockingIOError:
             return False
         finally:
