@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from agentapp.llm.adapters.protocol import Chunk, Request, Usage
-from agentapp.llm.adapters.rehearsal.answering import answer_all
+from agentapp.llm.adapters.rehearsal.answering import answer
 from agentapp.llm.adapters.rehearsal.reading import read
 
 MODEL = "rehearsal"
@@ -28,7 +28,7 @@ class RehearsalAdapter:
             DeadlinePassed: `request.watch` says the time is up.
             StopAsked: `request.watch` says to stop.
         """
-        whole = answer_all(read(request.messages))
+        whole = answer(read(request.messages))
         text = whole[: request.max_tokens * CHARACTERS_PER_TOKEN]
         request.watch.sleep(THINKING_SECONDS)
         for piece in _WORDS.findall(text):

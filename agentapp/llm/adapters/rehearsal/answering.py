@@ -62,13 +62,6 @@ NOT_TOLD: Final = (
 )
 
 
-def answer_all(scenes: Sequence[Scene]) -> str:
-    """Return one message that answers everybody who waits, each by name when there are several."""
-    if len(scenes) == 1:
-        return answer(scenes[0])
-    return "\n".join(f"{scene.asker}: {answer(scene)}" for scene in scenes)
-
-
 def answer(scene: Scene) -> str:
     """Return one answer; the same scene always gets the same one."""
     asked = wording.without_address(" ".join(scene.question.split()), [scene.name])

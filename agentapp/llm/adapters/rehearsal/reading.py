@@ -9,18 +9,15 @@ from collections.abc import Iterable, Sequence
 from agentapp.llm.adapters.protocol import ChatMessage, Role
 from agentapp.llm.adapters.rehearsal.scene import Said, Scene
 
-MOST_ASKERS = 3  # who are answered in one message
-
 _BLOCK = re.compile(r"<untrusted kind=\"(?P<kind>\w+)\">\n(?P<body>.*?)</untrusted>", re.DOTALL)
 _NAME = re.compile(r"^You are (?P<name>.+?), an AI agent", re.MULTILINE)
 _INTERESTS = re.compile(r"^You like to talk about: (?P<interests>.+)\.$", re.MULTILINE)
 
 
-def read(messages: Sequence[ChatMessage]) -> list[Scene]:
-    """Return what a prompt says, one scene for each person who waits for an answer.
+def read(messages: Sequence[ChatMessage]) -> Scene:
+    """Return what a prompt says about who asks whom what, where, and with what.
 
-    The memories of a prompt are those of whoever asked last; nobody else's scene has them. A
-    prompt in another form, such as the proof of a key, gives one scene with a question alone.
+    A prompt in another form, such as the proof of a key, gives a scene with a question alone.
     """
     system = "\n".join(part.content for part in messages if part.role is Role.SYSTEM)
     asked = "\n".join(part.content for part in messages if part.role is Role.USER)
@@ -28,34 +25,19 @@ def read(messages: Sequence[ChatMessage]) -> list[Scene]:
     name = _NAME.search(system)
     interests = _INTERESTS.search(system)
     answered = _talk(blocks.get("answer", []))
-    if not answered:
-        return [Scene(name=name["name"] if name else "", question=asked)]
+    question = answered[-1] if answered else Said("", asked)
     place = next(iter(blocks.get("place", [])), {})
     people = _words(place.get("people"))
-    scenes = [
-        Scene(
-            name=name["name"] if name else "",
-            interests=tuple(interests["interests"].split(", ")) if interests else (),
-            memories=_memories(blocks) if question is answered[-1] else (),
-            talk=(*_talk(blocks.get("talk", [])), *(s for s in answered if s is not question)),
-            present=(*people, *_words(place.get("agents"))),
-            asker=question.author,
-            question=question.text,
-            shares_name=people.count(question.author) > 1,
-        )
-        for question in _questions(answered)
-    ]
-    return scenes[-MOST_ASKERS:]
-
-
-def _questions(answered: Sequence[Said]) -> list[Said]:
-    """Return the last message of each writer, in the order they were said."""
-    last = {said.author: said for said in answered}
-    return [said for said in answered if last[said.author] is said]
-
-
-def _memories(blocks: dict[str, list[dict[str, object]]]) -> tuple[str, ...]:
-    return tuple(str(row.get("text", "")) for row in blocks.get("memories", []))
+    return Scene(
+        name=name["name"] if name else "",
+        interests=tuple(interests["interests"].split(", ")) if interests else (),
+        memories=tuple(str(row.get("text", "")) for row in blocks.get("memories", [])),
+        talk=(*_talk(blocks.get("talk", [])), *answered[:-1]),
+        present=(*people, *_words(place.get("agents"))),
+        asker=question.author,
+        question=question.text,
+        shares_name=people.count(question.author) > 1,
+    )
 
 
 def _talk(rows: Iterable[dict[str, object]]) -> list[Said]:
