@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
+
 from django.test import Client
 from django.urls import reverse
 
 from agentapp.identity.models import ApiToken
 from agentapp.llm.models import Budget, Provider
 from tests.cast import Cast
+from tests.dashboard.pages.conftest import Visit
 from tests.dashboard.pages.world import AS_SCRIPT
 
 
@@ -84,3 +87,16 @@ def test_a_member_gets_no_tokens(cast: Cast, sam: Client) -> None:
     answer = sam.post(reverse("token_new"), {"name": "mine", "scopes": ["read"]})
     assert answer.status_code == 404
     assert not ApiToken.objects.exists()
+
+
+def test_every_link_on_settings_leads_somewhere(cast: Cast, visit: Visit) -> None:
+    cast.root.is_superuser = cast.root.is_staff = True
+    cast.root.save()
+    admin = visit(cast.root)
+    html = admin.get(reverse("settings")).content.decode()
+    links = set(re.findall(r'href="(/[^"#]*)', html))
+    assert "/admin/" in links
+    for link in links - {"/"}:
+        if not link.startswith("/static/"):
+            # A page that wants the password once more asks for it: that is an answer, too.
+            assert admin.get(link).status_code in {200, 302}, link
