@@ -36,6 +36,7 @@ PHONE = {"width": 390, "height": 844}
 PATIENCE_MS = 40_000  # for anything a page has to show; other work may hold the machine
 expect.set_options(timeout=PATIENCE_MS)
 
+KIND = "You said something kind."
 Opener = Callable[..., Page]
 
 
@@ -72,13 +73,11 @@ def model_server() -> Iterator[ModelServer]:
 
 
 @pytest.fixture
-def model(model_server: ModelServer) -> Iterator[ModelServer]:
-    """The model server, quick and kind again for each test."""
+def model(model_server: ModelServer) -> ModelServer:
+    """The model server, quick and kind whatever the test before made of it."""
     model_server.always(Behaviour(gap=0.02))
-    usual = model_server.reply
-    yield model_server
-    model_server.reply = usual
-    model_server.always(Behaviour())
+    model_server.reply = lambda body: KIND
+    return model_server
 
 
 @pytest.fixture
