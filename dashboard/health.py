@@ -1,60 +1,91 @@
-"""Whether this process lives, and whether it can serve."""
+"""Is this process alive, and can it serve?"""
 
 from __future__ import annotations
 
+import logging
+from functools import lru_cache
 from http import HTTPStatus
 
 import redis
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-TIMEOUT_SECONDS = 0.2
+logger = logging.getLogger(__name__)
+
+BROKER_SECONDS = 0.5
 
 
 @never_cache
 @require_safe
-def live(_request: HttpRequest) -> JsonResponse:
-    """Answer as long as the process can; touches nothing else."""
-    return JsonResponse({"status": "ok"})
+def live(request: HttpRequest) -> JsonResponse:
+    """Say that the process answers; touches nothing else."""
+    return JsonResponse({"status": "live"})
 
 
 @never_cache
 @require_safe
-def ready(_request: HttpRequest) -> JsonResponse:
-    """Answer 200 when pages work. A missing broker only makes things slower, so it is degraded."""
+def ready(request: HttpRequest) -> JsonResponse:
+    """Say whether requests can be served: 503 without database or with migrations missing.
+
+    Without the broker the site is degraded, not down: pages work, and waiting work is found by
+    the sweepers later.
+    """
     checks = {"database": _database(), "broker": _broker()}
-    if checks["database"] != "ok":
-        return JsonResponse(
-            {"status": "unavailable", **checks}, status=HTTPStatus.SERVICE_UNAVAILABLE
-        )
-    status = "ok" if checks["broker"] == "ok" else "degraded"
-    return JsonResponse({"status": status, **checks})
+    if checks["database"] == "ok":
+        checks["migrations"] = _migrations()
+    failing = any(checks.get(name) not in {None, "ok"} for name in ("database", "migrations"))
+    status = "unready" if failing else "ready" if checks["broker"] == "ok" else "degraded"
+    code = HTTPStatus.SERVICE_UNAVAILABLE if failing else HTTPStatus.OK
+    return JsonResponse({"status": status, "checks": checks}, status=code)
 
 
 def _database() -> str:
     try:
-        executor = MigrationExecutor(connection)
-        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError:
-        return "unreachable"
-    return "migrations are missing" if waiting else "ok"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        logger.warning("not ready: the database does not answer (%s)", type(error).__name__)
+        return "failing"
+    return "ok"
 
 
 def _broker() -> str:
-    client = redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        socket_timeout=TIMEOUT_SECONDS,
-    )
     try:
-        client.ping()
-    except redis.RedisError:
-        return "unreachable"
-    finally:
-        client.close()
+        _client().ping()
+    except redis.RedisError as error:
+        logger.warning("degraded: the broker does not answer (%s)", type(error).__name__)
+        return "failing"
     return "ok"
+
+
+def _migrations() -> str:
+    try:
+        return _applied()
+    except MigrationsMissing:
+        return "missing"
+
+
+class MigrationsMissing(Exception):
+    """The database is older than this code."""
+
+
+@lru_cache(maxsize=1)
+def _applied() -> str:
+    """Compare once; what is applied stays applied, and only a success is remembered."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise MigrationsMissing
+    return "ok"
+
+
+@lru_cache(maxsize=1)
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=BROKER_SECONDS,
+        socket_timeout=BROKER_SECONDS,
+    )

@@ -1,39 +1,9 @@
-"""Loads every slice's tables into the admin."""
+"""The host's tables, to read and never to write, for the admin alone."""
 
 from __future__ import annotations
 
-from dashboard.admin import (
-    conversation,
-    demo,
-    drafts,
-    events,
-    feedback,
-    identity,
-    intake,
-    llm,
-    memory,
-    moderation,
-    notifications,
-    presence,
-    relations,
-    safety,
-    turns,
-)
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
 
-__all__ = [
-    "conversation",
-    "demo",
-    "drafts",
-    "events",
-    "feedback",
-    "identity",
-    "intake",
-    "llm",
-    "memory",
-    "moderation",
-    "notifications",
-    "presence",
-    "relations",
-    "safety",
-    "turns",
-]
+# One way in, with its limits and its second factor: the admin has no password form of its own.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

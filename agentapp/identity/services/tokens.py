@@ -16,7 +16,7 @@ from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import NotFound, Refused
 from agentapp.foundation.secrets import digest
 from agentapp.identity import rules
-from agentapp.identity.models import ApiToken, User
+from agentapp.identity.models import ApiToken, Seat, User
 
 PREFIX = "grm"
 SECRET_BYTES = 32
@@ -29,14 +29,16 @@ def make_api_token(
 ) -> tuple[ApiToken, str]:
     """Make a key and return it with its text, which is shown this once and stored only hashed.
 
-    Scopes are read, write, approve and admin; a token never may more than its user.
+    Scopes are read, write, approve and admin (moderating and running the host); a token never
+    may more than its user.
 
     Raises:
-        Invalid: Name or scopes cannot be used. Refused: `admin` for somebody who is not.
+        Invalid: Name or scopes cannot be used. Refused: `admin` for somebody who neither is the
+            admin nor moderates anywhere.
     """
     wanted = rules.checked_scopes(scopes)
-    if "admin" in wanted and not user.is_superuser:
-        raise Refused("Only the admin may make a key with the admin scope.")
+    if "admin" in wanted and not _may_administer(user):
+        raise Refused("Only the admin and moderators may make a key with the admin scope.")
     token_id = uuid.uuid4()
     text = f"{PREFIX}_{token_id.hex}_{secrets.token_urlsafe(SECRET_BYTES)}"
     token = ApiToken.objects.create(
@@ -92,6 +94,11 @@ def token_user(*, token: str) -> ApiToken | None:
         Q(last_used_at__isnull=True) | Q(last_used_at__lt=GreenroomNow() - NOTED_EVERY)
     ).update(last_used_at=GreenroomNow())
     return row
+
+
+def _may_administer(user: User) -> bool:
+    moderates = Seat.objects.filter(user=user, role=Seat.Role.MODERATOR)
+    return user.is_superuser or moderates.exists()
 
 
 def _id_in(token: str) -> uuid.UUID | None:

@@ -17,4 +17,4 @@ class Command(BaseCommand):
 
     @override
     def handle(self, *args: object, **options: object) -> None:
-        self.stdout.write(f"{settings.PUBLIC_URL}/start/{make_login_link()}")
+        self.stdout.write(f"{settings.PUBLIC_URL}/start/{make_login_link()}/")
