@@ -5,5 +5,41 @@ from __future__ import annotations
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 
+from dashboard.admin import (
+    conversation,
+    demo,
+    drafts,
+    events,
+    feedback,
+    identity,
+    intake,
+    llm,
+    memory,
+    moderation,
+    notifications,
+    presence,
+    relations,
+    safety,
+    turns,
+)
+
+__all__ = [
+    "conversation",
+    "demo",
+    "drafts",
+    "events",
+    "feedback",
+    "identity",
+    "intake",
+    "llm",
+    "memory",
+    "moderation",
+    "notifications",
+    "presence",
+    "relations",
+    "safety",
+    "turns",
+]
+
 # One way in, with its limits and its second factor: the admin has no password form of its own.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign, no-untyped-call]
