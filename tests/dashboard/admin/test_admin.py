@@ -83,7 +83,7 @@ def test_the_admin_has_its_own_policy_and_the_pages_a_strict_one(boss: Client) -
     page = boss.get("/settings/")
     assert "unsafe-eval" in admin_policy
     assert "unsafe" not in page["Content-Security-Policy"]
-    assert "default-src 'none'" in page["Content-Security-Policy"]
+    assert "default-src 'self'" in page["Content-Security-Policy"]
     assert page["Permissions-Policy"]
     assert page["X-Frame-Options"] == "DENY"
     assert page["X-Content-Type-Options"] == "nosniff"
