@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from dashboard import health, metrics
+from dashboard.api.urls import api
 
 # Only what works without e-mail: a lost password is mended by a fresh login link.
 account_patterns: list[URLPattern | URLResolver] = [
@@ -24,7 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.pages.urls")),
     path("account/", include(account_patterns)),
     path("admin/", admin.site.urls),
-    path("api/", include("dashboard.api.urls")),
+    path("api/v1/", api.urls),
     path("health/live", health.live, name="health_live"),
     path("health/ready", health.ready, name="health_ready"),
     path("metrics", metrics.metrics, name="metrics"),

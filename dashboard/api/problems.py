@@ -1,19 +1,14 @@
-"""Every error of the API in one form: `application/problem+json` (RFC 9457)."""
+"""Errors as problem details (RFC 9457), made in one place."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
-from functools import wraps
 from http import HTTPStatus
 
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.http.response import HttpResponseBase
-from django.views.decorators.csrf import csrf_exempt
-from ninja.errors import HttpError, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from agentapp.foundation.errors import (
     AgentError,
@@ -23,11 +18,13 @@ from agentapp.foundation.errors import (
     Refused,
     Unavailable,
 )
+from dashboard.api.callers import TooManyCalls
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-_FAMILIES: tuple[tuple[type[AgentError], HTTPStatus], ...] = (
+_STATUS: tuple[tuple[type[AgentError], HTTPStatus], ...] = (
+    (TooManyCalls, HTTPStatus.TOO_MANY_REQUESTS),
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
     (Refused, HTTPStatus.FORBIDDEN),
@@ -36,122 +33,49 @@ _FAMILIES: tuple[tuple[type[AgentError], HTTPStatus], ...] = (
 )
 
 
-class TooManyRequests(AgentError):
-    """Too many requests. Wait a moment."""
-
-    code = "too_many_requests"
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__()
-        self.retry_after = retry_after
-
-
-class NotLoggedIn(AgentError):
-    """Send a session's cookie or an API key as a bearer token."""
-
-    code = "not_authenticated"
-
-
-def problem(
-    status: int,
-    detail: str,
-    *,
-    code: str = "",
-    headers: Mapping[str, str] | None = None,
-    **more: object,
-) -> HttpResponse:
-    """Return one problem; `code` is stable for programs, `detail` is for people."""
-    reason = HTTPStatus(status)
+def problem(status: int, detail: str, *, code: str = "", **more: object) -> HttpResponse:
+    """Return a problem document."""
     body = {
-        "type": "about:blank",
-        "title": reason.phrase,
-        "status": reason.value,
+        "type": f"urn:greenroom:{code}" if code else "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
         "detail": detail,
-        "code": code or reason.name.lower(),
         **more,
     }
-    return HttpResponse(
-        json.dumps(body), status=reason.value, content_type=CONTENT_TYPE, headers=headers
-    )
+    return HttpResponse(json.dumps(body), status=status, content_type=CONTENT_TYPE)
 
 
-def answer(error: Exception) -> HttpResponse:
-    """Turn any error into its problem; what nobody expected is logged and says nothing more."""
-    if isinstance(error, AgentError):
-        return _ours(error)
-    if isinstance(error, ValidationError):
-        return problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "The request does not fit its description.",
-            code="invalid",
-            errors=[_field(each) for each in error.errors],
-        )
-    if isinstance(error, HttpError):
-        return problem(error.status_code, error.message)
-    return _djangos(error)
+def install(api: NinjaAPI) -> None:
+    """Teach an API to answer every error as a problem."""
 
+    @api.exception_handler(AgentError)
+    def _engine(_request: HttpRequest, error: AgentError) -> HttpResponse:
+        status = next((code for family, code in _STATUS if isinstance(error, family)), 400)
+        return problem(status, error.message, code=error.code)
 
-def nothing_here(request: HttpRequest, *_args: object, **_kwargs: object) -> HttpResponse:
-    """Answer for an address that the API does not have."""
-    return answer(NotFound("The API has no such address."))
+    @api.exception_handler(ValidationError)
+    def _fields(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+        fields = [
+            {"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors
+        ]
+        return problem(422, "Some fields cannot be used.", code="invalid_fields", fields=fields)
 
+    @api.exception_handler(AuthenticationError)
+    def _stranger(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
+        answer = problem(401, "Send a token, or log in.", code="not_authenticated")
+        answer["WWW-Authenticate"] = "Bearer"
+        return answer
 
-nothing_here = csrf_exempt(nothing_here)
+    @api.exception_handler(HttpError)
+    def _http(_request: HttpRequest, error: HttpError) -> HttpResponse:
+        return problem(error.status_code, str(error))
 
+    @api.exception_handler(Http404)
+    def _missing(_request: HttpRequest, _error: Http404) -> HttpResponse:
+        return problem(404, (NotFound.__doc__ or "").strip(), code=NotFound.code)
 
-def with_problems(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Give a wrong method its problem too, with the methods that would work."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        response = view(request, *args, **kwargs)
-        if not isinstance(response, HttpResponseNotAllowed):
-            return response
-        allowed = {"Allow": response["Allow"]}
-        return problem(
-            HTTPStatus.METHOD_NOT_ALLOWED, "This address answers other methods.", headers=allowed
-        )
-
-    return wrapped
-
-
-def _ours(error: AgentError) -> HttpResponse:
-    if isinstance(error, NotLoggedIn):
-        headers = {"WWW-Authenticate": 'Bearer realm="Greenroom"'}
-        return problem(HTTPStatus.UNAUTHORIZED, error.message, code=error.code, headers=headers)
-    if isinstance(error, TooManyRequests):
-        headers = {"Retry-After": str(error.retry_after)}
-        return problem(
-            HTTPStatus.TOO_MANY_REQUESTS, error.message, code=error.code, headers=headers
-        )
-    status = next((code for family, code in _FAMILIES if isinstance(error, family)), None)
-    if status is None:
-        return _unexpected(error)
-    return problem(status, error.message, code=error.code)
-
-
-def _djangos(error: Exception) -> HttpResponse:
-    if isinstance(error, Http404):
-        return _ours(NotFound())
-    if isinstance(error, RequestDataTooBig):
-        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request's body is too large.")
-    if isinstance(error, SuspiciousOperation):
-        return problem(HTTPStatus.BAD_REQUEST, "The request cannot be used.")
-    if isinstance(error, (OperationalError, InterfaceError)):
-        logger.warning("the database does not answer: %s", type(error).__name__)
-        return _ours(Unavailable("The database does not answer at the moment."))
-    return _unexpected(error)
-
-
-def _unexpected(error: Exception) -> HttpResponse:
-    logger.error("unexpected error in the API", exc_info=error)
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here. It has been noted."
-    )
-
-
-def _field(found: Mapping[str, object]) -> dict[str, object]:
-    """Say where and what, without repeating what was sent."""
-    where = found.get("loc", ())
-    path = [str(part) for part in where] if isinstance(where, (list, tuple)) else []
-    return {"where": ".".join(path), "detail": str(found.get("msg", ""))}
+    @api.exception_handler(Exception)
+    def _defect(request: HttpRequest, error: Exception) -> HttpResponse:
+        # The last stop before the caller, who must not see what is inside.
+        logger.error("%s %s failed", request.method, request.path, exc_info=error)
+        return problem(500, "Something went wrong here; it was written to the log.")

@@ -1,49 +1,255 @@
-"""What requests and answers look like: JSON in camelCase, nothing unknown accepted."""
+"""What the API says and hears. Names on the wire are camelCase."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from datetime import datetime
+from typing import Any, Literal
 
-from ninja import Path, Router, Schema
-from pydantic import ConfigDict
+from ninja import Schema
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from typing_extensions import override
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-AgentId = Annotated[int, Path(alias="agentId")]
-DraftId = Annotated[int, Path(alias="draftId")]
-RoomId = Annotated[int, Path(alias="roomId")]
-TurnId = Annotated[int, Path(alias="turnId")]
+TEXT = 16_000  # characters
 
 
-class Shape(Schema):
-    """A part of an answer, or the query of a request."""
+class Wire(Schema):
+    """A shape whose fields are camelCase outside."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
-class Given(Shape):
-    """A request's body; a field that nobody knows is an error, not a silent nothing."""
+class Heard(Wire):
+    """A request's body; unknown fields are an error, not a silent loss."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
-class Problem(Shape):
-    """An error (RFC 9457). `code` is stable for programs."""
+class AgentOut(Wire):
+    """An agent."""
 
+    id: int
+    workspace_id: int
+    owner_user_id: int = Field(validation_alias="owner_id")
+    name: str
+    status: str
+    version: int = Field(validation_alias="version.n")
+    created_at: datetime
+
+
+class AgentDetail(AgentOut):
+    """An agent with its blueprint."""
+
+    spec: dict[str, Any] = Field(validation_alias="version.spec")
+
+
+class AgentIn(Heard):
+    """A new agent: from a template, one sentence, or a full spec."""
+
+    workspace_id: int
+    name: str
+    spec: dict[str, Any] | None = None
+    template: str = ""
+    sentence: str = Field("", max_length=2000)
+
+
+class AgentPatch(Heard):
+    """A new version of an agent's blueprint, or a new name."""
+
+    name: str | None = None
+    spec: dict[str, Any] | None = None
+
+
+class SuspendIn(Heard):
+    """Why, and until when; without an end it is open-ended."""
+
+    reason: str = Field("", max_length=400)
+    until: datetime | None = None
+
+
+class RoomOut(Wire):
+    """A room."""
+
+    id: int
+    workspace_id: int
+    name: str
+    kind: str
+    visibility: str
+    dial: str
+    reply_mode: str
+    created_at: datetime
+
+
+class RoomIn(Heard):
+    """A new web room."""
+
+    workspace_id: int
+    name: str = Field(max_length=120)
+    visibility: Literal["public", "private"] = "private"
+
+
+class RoomPatch(Heard):
+    """How agents behave there."""
+
+    name: str | None = Field(None, max_length=120)
+    dial: Literal["silent", "asked", "joins"] | None = None
+    reply_mode: Literal["approve", "own"] | None = None
+
+
+class AuthorOut(Wire):
+    """Who wrote something."""
+
+    id: int
+    name: str
+    kind: str
+
+
+class MessageOut(Wire):
+    """A message; a deleted one has no text."""
+
+    id: int
+    room_id: int
+    author: AuthorOut
+    text: str
+    reply_to_id: int | None
+    sent_at: datetime
+    edited_at: datetime | None
+
+
+class MessageIn(Heard):
+    """Something to say in a web room."""
+
+    text: str = Field(max_length=200_000)
+    reply_to_id: int | None = None
+
+
+class TurnOut(Wire):
+    """A decision in a line."""
+
+    id: int
+    agent_id: int
+    room_id: int | None
+    status: str
+    decision: str
+    reasons: list[Any]
+    outcome: str
+    cost_micros: int
+    created_at: datetime
+
+
+class TurnDetail(TurnOut):
+    """Why: what was read, what it cost, what came of it."""
+
+    trigger_kind: str
+    trigger_id: int | None
+    context: dict[str, Any]
+    taint: list[Any]
+    answer: str
+    error: str
+    latency_ms: int
+
+
+class DraftOut(Wire):
+    """A draft. `status` is what the owner needs to know; `state` is exact."""
+
+    id: int
+    agent_id: int
+    owner_user_id: int
     type: str
-    title: str
-    status: int
-    detail: str
-    code: str
+    content: str
+    reaction_type: str | None
+    room_id: int
+    target_id: int | None
+    visibility: str
+    status: str
+    state: str
+    reason: str
+    version: int
+    content_hash: str
+    created_at: datetime
+    expires_at: datetime
+    approved_at: datetime | None
+    rejected_at: datetime | None
+    published_at: datetime | None
+    metadata: dict[str, Any]
 
 
-class Resource(Router):
-    """The operations on one kind of thing; answers use the names of the JSON."""
+class DraftPatch(Heard):
+    """A new text for a waiting draft. `version` is the one you saw."""
 
-    @override
-    def api_operation(self, methods: list[str], path: str, **options: Any) -> Callable[[F], F]:
-        options["by_alias"] = True
-        return super().api_operation(methods, path, **options)
+    content: str | None = Field(None, max_length=TEXT)
+    reaction_type: str | None = Field(None, max_length=64)
+    version: int | None = None
+
+
+class ApproveIn(Heard):
+    """Send it, changed or as it is. With `version` and `contentHash` only what you saw is sent."""
+
+    edits: str | None = Field(None, max_length=TEXT)
+    version: int | None = None
+    content_hash: str | None = None
+
+
+class RejectIn(Heard):
+    """Do not send it."""
+
+    reason: str = Field("", max_length=400)
+
+
+class BulkIn(Heard):
+    """Decide on up to 25 drafts."""
+
+    draft_ids: list[int] = Field(min_length=1, max_length=25)
+    action: Literal["approve", "reject"]
+    reason: str = Field("", max_length=400)
+    edits: dict[int, str] = Field(default_factory=dict)
+
+
+class BulkItem(Wire):
+    """What became of one of them."""
+
+    draft_id: int
+    ok: bool
+    status: str
+    error: str
+
+
+class BulkOut(Wire):
+    """One result per draft, in the order asked."""
+
+    results: list[BulkItem]
+
+
+class Page(Wire):
+    """`next` is the cursor of the following page; null on the last."""
+
+    next: str | None
+
+
+class AgentPage(Page):
+    """A page of agents."""
+
+    items: list[AgentOut]
+
+
+class RoomPage(Page):
+    """A page of rooms."""
+
+    items: list[RoomOut]
+
+
+class MessagePage(Page):
+    """A page of messages, the newest first."""
+
+    items: list[MessageOut]
+
+
+class TurnPage(Page):
+    """A page of decisions."""
+
+    items: list[TurnOut]
+
+
+class DraftPage(Page):
+    """A page of drafts."""
+
+    items: list[DraftOut]
