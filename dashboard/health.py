@@ -7,16 +7,15 @@ from functools import lru_cache
 from http import HTTPStatus
 
 import redis
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-logger = logging.getLogger(__name__)
+from agentapp.foundation import broker
 
-BROKER_SECONDS = 0.5
+logger = logging.getLogger(__name__)
 
 
 @never_cache
@@ -55,7 +54,7 @@ def _database() -> str:
 
 def _broker() -> str:
     try:
-        _client().ping()
+        broker.client().ping()
     except redis.RedisError as error:
         logger.warning("degraded: the broker does not answer (%s)", type(error).__name__)
         return "failing"
@@ -80,12 +79,3 @@ def _applied() -> str:
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise MigrationsMissing
     return "ok"
-
-
-@lru_cache(maxsize=1)
-def _client() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_connect_timeout=BROKER_SECONDS,
-        socket_timeout=BROKER_SECONDS,
-    )

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+from agentapp.foundation import broker
 from tests.cast import Cast, make_cast
 
 # Named here because fixtures of a plugin loaded early lose against pytest-django's own.
@@ -22,3 +27,10 @@ def cast(db: None) -> Cast:
 def live_cast(transactional_db: None) -> Cast:
     """The cast, really committed, for tests with several connections."""
     return make_cast()
+
+
+@receiver(setting_changed)
+def forget_the_broker(*, setting: str, **kwargs: Any) -> None:
+    """Let no client outlive the address it was made for: each process keeps one by design."""
+    if setting == "REDIS_URL":
+        broker.forget()

@@ -1,7 +1,7 @@
 """A throw-away Postgres and Valkey for one pytest run, started before Django reads its settings.
 
-Loaded with `-p tests.services`. Tests run as `greenroom_app`, as the product does; each worker
-of pytest-xdist gets a database copied from the first one.
+Loaded with `-p tests.services`. Tests run as `greenroom_app`, as the product does. Every worker of
+pytest-xdist has servers of its own: live notices do not keep to a numbered Valkey database.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
 # Nothing in a test survives the run, so nothing has to reach the disk.
 FAST_AND_FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-FIRST_WORKER_REDIS_DATABASE = 1  # the controller itself uses 0; a server has 16
 SUPERUSER_URL = "GREENROOM_TEST_SUPERUSER_URL"
 
 
@@ -46,11 +45,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     """Have both servers running and named in the environment before any settings load."""
     stack = ExitStack()
     early_config.add_cleanup(stack.close)
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if worker is None:
-        os.environ.update(stack.enter_context(running_services()))
-    else:
-        os.environ.update(own_database(worker))
+    os.environ.update(stack.enter_context(running_services()))
+    os.environ["LLM_ALLOW_REQUESTS"] = "no"  # a test that asks a real provider would cost money
     return (yield)
 
 
@@ -92,22 +88,6 @@ def running_services(
             }
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def own_database(worker: str) -> dict[str, str]:
-    """Copy the migrated database for one worker of pytest-xdist; return what differs for it."""
-    name = f"{roles.DATABASE}_{worker}"
-    with psycopg.connect(os.environ[SUPERUSER_URL], autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
-                sql.Identifier(name), sql.Identifier(roles.DATABASE), sql.Identifier(roles.OWNER)
-            )
-        )
-    number = FIRST_WORKER_REDIS_DATABASE + int(worker.removeprefix("gw"))
-    environment = {"REDIS_URL": f"{os.environ['REDIS_URL'].partition('?')[0]}?db={number}"}
-    for variable in ("DATABASE_URL", "DATABASE_OWNER_URL"):
-        environment[variable] = os.environ[variable].replace(f"/{roles.DATABASE}?", f"/{name}?", 1)
-    return environment
 
 
 def _build(postgres: Postgres, server: Program) -> dict[str, str]:

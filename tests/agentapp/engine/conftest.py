@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from pytest_django import Settings
 
 from tests.agentapp.engine.stage import Stage
 from tests.cast import Cast
 from tests.fakes.connecting import connect
 from tests.fakes.model_server import Behaviour, ModelServer
-
-
-@pytest.fixture(autouse=True)
-def only_loopback(settings: Settings) -> None:
-    settings.LLM_ALLOW_REQUESTS = False
 
 
 @pytest.fixture(scope="session")

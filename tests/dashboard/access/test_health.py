@@ -15,8 +15,6 @@ from tests.town import Town
 def forget_what_was_found() -> Iterator[None]:
     yield
     health._applied.cache_clear()
-    health._client().close()
-    health._client.cache_clear()
 
 
 def test_a_living_process_says_so_without_the_database(client: Client) -> None:
