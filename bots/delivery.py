@@ -10,17 +10,19 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from django.db import Error as DatabaseError
 
 from agentapp.drafts import publication
+from agentapp.drafts.publication import Sent
 from agentapp.drafts.publication.claiming import SEND_TIMEOUT_SECONDS
 from agentapp.foundation.envelope import Outgoing, Receipt
 from bots.bridge import Bridge
 from bots.connector import Connector, NotSent, SendRefused
+from bots.gathering import Gathering
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Delivery:
         self._holder = holder
         self._connectors = connectors
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._sent = Gathering(self._mark_sent)
 
     async def run(self) -> None:
         """Deliver until cancelled; then let what is in flight end, within `DRAIN_SECONDS`."""
@@ -133,12 +136,7 @@ class Delivery:
             logger.exception("piece %s: it is not known whether it arrived", piece.outbound_id)
             await self._settle(piece, publication.mark_unknown, error=type(error).__name__)
         else:
-            await self._settle(
-                piece,
-                publication.mark_sent,
-                external_id=receipt.external_id,
-                message_id=receipt.message_id,
-            )
+            await self._note_sent(piece, receipt)
 
     async def _put(self, piece: Outgoing, connector: Connector | None) -> Receipt:
         if connector is None:
@@ -147,6 +145,27 @@ class Delivery:
             raise NotSent("It could not leave in time.")
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
             return await connector.send(piece)
+
+    async def _note_sent(self, piece: Outgoing, receipt: Receipt) -> None:
+        """Write down what arrived, together with what else arrives at this moment."""
+        sent = Sent(piece.outbound_id, receipt.external_id, receipt.message_id)
+        try:
+            counts = await self._sent.add(sent)
+        except DatabaseError as error:
+            logger.warning("piece %s: that it arrived is not written", piece.outbound_id)
+            logger.debug("because of %r", error)
+            return
+        logger.info(
+            "piece %s on %s: arrived as %s%s",
+            piece.outbound_id,
+            piece.platform,
+            receipt.external_id,
+            "" if counts else " (too late: settled otherwise)",
+        )
+
+    async def _mark_sent(self, sent: Sequence[Sent]) -> set[Sent]:
+        counted = await self._bridge.call(publication.mark_all_sent, holder=self._holder, sent=sent)
+        return {piece for piece in sent if piece.outbound_id in counted}
 
     async def _settle(self, piece: Outgoing, mark: Callable[..., bool], **outcome: object) -> None:
         """Write the outcome down. If that fails, the lease runs out and the piece is read back."""

@@ -144,13 +144,29 @@ def recall_nearest(
 
 def get_turn_answering(*, turn_id: int, message_id: int) -> Turn | None:
     """Return the turn if the message's author addressed its agent there; one query."""
-    return Turn.objects.filter(
-        id=turn_id,
+    return Turn.objects.filter(_addressed_in(message_id), id=turn_id).first()
+
+
+def list_turns_that_answered(*, message_id: int) -> list[Turn]:
+    """List the turns that decided on this message, or remembered it, of any agent; one query."""
+    remembered = Memory.objects.filter(source_message_id=message_id).values("source_turn_id")
+    return list(
+        Turn.objects.filter(
+            _addressed_in(message_id),
+            Q(trigger_kind=Turn.Trigger.MESSAGE, trigger_id=message_id) | Q(id__in=remembered),
+        )
+        .order_by("agent_id", "-id")
+        .distinct("agent_id")
+    )
+
+
+def _addressed_in(message_id: int) -> Q:
+    return Q(
         addressed=True,
         person__isnull=False,
         room__messages=message_id,
         person__identities__messages=message_id,
-    ).first()
+    )
 
 
 def memorable_messages() -> Q:

@@ -85,6 +85,32 @@ def withdraw_from_message(*, message_id: int) -> int:
     return count
 
 
+@transaction.atomic
+def rewrite_from_message(*, message_id: int) -> list[int]:
+    """Withdraw what was remembered of an edited message and keep what it says now instead.
+
+    Call it in the transaction that edits. Calls no model: the new memories get their vectors from
+    `indexing` soon after. Only those who decided on the message remember it, as in `remember`.
+
+    Reads: Turn, Message. Writes: Memory, Events.
+
+    Returns:
+        The ids of the memories that hold now.
+    """
+    withdraw_from_message(message_id=message_id)
+    message = queries.get_memorable_message(message_id=message_id)
+    sentences = rules.memorable_sentences(message.text) if message else []
+    if message is None or not sentences:
+        return []
+    return [
+        memory_id
+        for turn in queries.list_turns_that_answered(message_id=message_id)
+        for memory_id in _store(
+            turn=turn, seen=message, sentences=sentences, vectors=[None] * len(sentences)
+        )
+    ]
+
+
 def mark_used(*, memory_ids: Sequence[int], room_id: int) -> None:
     """Count that these memories were used for an answer in this room; one statement."""
     if memory_ids:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from agentapp.drafts.publication.claiming import claim_due
 from agentapp.drafts.publication.settling import (
+    Sent,
+    mark_all_sent,
     mark_failed,
     mark_sent,
     mark_unknown,
@@ -13,7 +15,9 @@ from agentapp.drafts.publication.settling import (
 )
 
 __all__ = [
+    "Sent",
     "claim_due",
+    "mark_all_sent",
     "mark_failed",
     "mark_sent",
     "mark_unknown",

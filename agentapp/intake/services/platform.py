@@ -79,8 +79,7 @@ def queue(*, room: Room, author: Identity, recorded: conversation.Recorded) -> N
 def accept_edit(incoming: IncomingEdit) -> int:
     """Take in a message's new text, whatever came before it; return the message's id.
 
-    Writes: Message, Memory (what was remembered of the old text is withdrawn), Event
-    `message.edited`.
+    Writes: Message, Memory (of the new text instead of the old one), Event `message.edited`.
     """
     at = Whereabouts(incoming.workspace_id, incoming.platform)
     room = places.locked_room(at=at, place=incoming.place)
@@ -90,7 +89,9 @@ def accept_edit(incoming: IncomingEdit) -> int:
         text=incoming.text,
         at=incoming.changed_at or clock.now(),
     )
-    return _forget(change)
+    if change.has_effect:
+        memory.rewrite_from_message(message_id=change.message_id)
+    return change.message_id
 
 
 @transaction.atomic
@@ -104,7 +105,9 @@ def accept_delete(incoming: IncomingDelete) -> int:
     change = conversation.apply_delete(
         room=room, external_id=incoming.external_id, at=incoming.changed_at or clock.now()
     )
-    return _forget(change)
+    if change.has_effect:
+        memory.withdraw_from_message(message_id=change.message_id)
+    return change.message_id
 
 
 @transaction.atomic
@@ -124,9 +127,3 @@ def accept_reaction(incoming: IncomingReaction) -> int:
         is_present=incoming.present,
         at=incoming.changed_at or clock.now(),
     ).message_id
-
-
-def _forget(change: conversation.Change) -> int:
-    if change.has_effect:
-        memory.withdraw_from_message(message_id=change.message_id)
-    return change.message_id

@@ -66,7 +66,7 @@ def post_web_message(
 
 @transaction.atomic
 def edit_web_message(*, user: User, message_id: int, text: str) -> Message:
-    """Change an own message; what agents remembered of the old words goes.
+    """Change an own message; agents forget the old words and remember the new ones.
 
     Raises:
         NotFound, Refused: There is no such message, or it is somebody else's.
@@ -82,7 +82,7 @@ def edit_web_message(*, user: User, message_id: int, text: str) -> Message:
     if conversation.apply_edit(
         room=room, external_id=message.external_id, text=text, at=clock.now()
     ).has_effect:
-        memory.withdraw_from_message(message_id=message.pk)
+        memory.rewrite_from_message(message_id=message.pk)
     message.refresh_from_db()
     return message
 

@@ -3,11 +3,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.publication import (
+    Sent,
     claim_due,
+    mark_all_sent,
     mark_failed,
     mark_sent,
     mark_unknown,
@@ -16,6 +19,7 @@ from agentapp.drafts.publication import (
     unknown_due,
 )
 from agentapp.drafts.services import approve, propose, retract, undo
+from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.envelope import Outgoing
 from agentapp.identity.models import Account
@@ -61,6 +65,43 @@ def test_somebody_else_cannot_settle_my_piece(cast: Cast) -> None:
 
     assert not mark_sent(outbound_id=piece.outbound_id, holder="thief", external_id="x1")
     assert Outbound.objects.get().state == "publishing"
+
+
+def test_many_arrivals_cost_as_many_statements_as_one(cast: Cast) -> None:
+    _, first = on_the_wire(cast)
+    with CaptureQueriesContext(connection) as one:
+        assert mark_all_sent(holder="me", sent=[Sent(first.outbound_id, "x0")])
+    drafts = [
+        propose(turn=None, agent_id=agent.pk, kind="message", room_id=cast.lounge.pk, text="Hm.")
+        for agent in (cast.ada, cast.bo)
+    ]
+    for draft in drafts:
+        approve(
+            draft_id=draft.pk, version=draft.version, content_hash=draft.content_hash, by=cast.root
+        )
+    pieces = claim(cast)
+
+    with CaptureQueriesContext(connection) as two:
+        settled = mark_all_sent(
+            holder="me", sent=[Sent(piece.outbound_id, piece.dedupe_key) for piece in pieces]
+        )
+
+    assert settled == {piece.outbound_id for piece in pieces}
+    assert len(two) == len(one)
+    assert {draft.status for draft in Draft.objects.all()} == {"published"}
+    named = {row.dedupe_key: row.external_id for row in Outbound.objects.filter(pk__in=settled)}
+    assert all(key == external_id for key, external_id in named.items())
+    events = Event.objects.filter(type="agent.draft.published")
+    assert {event.agent_id for event in events} == {cast.ada.pk, cast.bo.pk}
+
+
+def test_of_many_arrivals_only_those_that_are_mine_count(cast: Cast) -> None:
+    _, piece = on_the_wire(cast)
+
+    settled = mark_all_sent(holder="me", sent=[Sent(piece.outbound_id, "x1"), Sent(0, "x2")])
+
+    assert settled == {piece.outbound_id}
+    assert not mark_all_sent(holder="me", sent=[Sent(piece.outbound_id, "x1")])
 
 
 def test_a_failure_is_tried_again_later_and_gives_up_after_five(cast: Cast) -> None:

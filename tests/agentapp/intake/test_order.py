@@ -34,7 +34,7 @@ def test_a_reader_never_sees_a_gap_filled_later(live_cast: Cast) -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     where = in_room(live_cast.lounge)
-    in_threads(
+    done = in_threads(
         WRITERS,
         lambda writer: [
             intake.accept(incoming(live_cast, external_id=f"${writer}-{n}", **where))
@@ -43,6 +43,7 @@ def test_a_reader_never_sees_a_gap_filled_later(live_cast: Cast) -> None:
     )
     stop.set()
     watcher.join()
+    assert [error for error in done if isinstance(error, Exception)] == []
     assert late == []
     assert Message.objects.count() == WRITERS * EACH
     newest = Message.objects.aggregate(newest=Max("id"))["newest"]

@@ -190,6 +190,45 @@ def test_deletion_withdraws_once(told: MakeTold) -> None:
     assert Event.objects.get(type="memory.withdrawn").payload == {"count": 2}
 
 
+def test_an_edit_replaces_what_was_remembered(told: MakeTold) -> None:
+    message, turn = told("I have two cats. I live in Rome.")
+    services.remember(message_id=message.pk, turn_id=turn.pk)
+    Message.objects.filter(pk=message.pk).update(text="I have three cats. I live in Rome.")
+
+    holding = services.rewrite_from_message(message_id=message.pk)
+
+    told_now = Memory.objects.filter(withdrawn_at__isnull=True)
+    assert {memory.text for memory in told_now} == {"I have three cats.", "I live in Rome."}
+    assert {memory.pk for memory in told_now} == set(holding)
+    assert indexing.complete_pending() == 1
+    assert not told_now.filter(embedding__isnull=True).exists()
+
+
+def test_an_edit_lets_an_agent_remember_what_it_could_not_before(told: MakeTold) -> None:
+    message, turn = told("Well, what is my name?")
+    services.remember(message_id=message.pk, turn_id=turn.pk)
+    Message.objects.filter(pk=message.pk).update(text="My name is Anna.")
+
+    assert services.rewrite_from_message(message_id=message.pk)
+    assert Memory.objects.get().agent_id == turn.agent_id
+
+
+@pytest.mark.parametrize("change", [{"deleted": True}, {"never": True}, {"addressed": False}])
+def test_an_edit_is_no_way_around_who_may_be_remembered(
+    told: MakeTold, tenant: Tenant, change: dict[str, bool]
+) -> None:
+    message, turn = told("I have two cats.", addressed=change.get("addressed", True))
+    services.remember(message_id=message.pk, turn_id=turn.pk)
+    Message.objects.filter(pk=message.pk).update(text="I have three cats.")
+    if "deleted" in change:
+        Message.objects.filter(pk=message.pk).update(deleted_at=GreenroomNow())
+    if "never" in change:
+        Person.objects.filter(pk=tenant.people[0].pk).update(never_remember=True)
+
+    assert services.rewrite_from_message(message_id=message.pk) == []
+    assert not Memory.objects.filter(withdrawn_at__isnull=True).exists()
+
+
 def test_an_edit_keeps_what_is_still_said(told: MakeTold) -> None:
     message, turn = told("I have two cats. I live in Rome.")
     services.remember(message_id=message.pk, turn_id=turn.pk)
