@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from agentapp.conversation import rules
 from agentapp.conversation.models import FeedItem, Message, Reaction
 from agentapp.conversation.rules import Said, Shown
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import TRUNCATED, normalised, one_line, raw_bytes
 from agentapp.identity.models import Identity, Room
 
@@ -72,7 +74,21 @@ class Change:
 
 def locked_room(*, room_id: int) -> Room | None:
     """Lock a room for changes of what is said in it; references to it stay possible."""
-    return Room.objects.select_for_update(no_key=True).filter(pk=room_id).first()
+    return _locked_room.first(room_id=room_id)
+
+
+@prepared
+def _locked_room(room_id: int) -> QuerySet[Room]:
+    return (
+        Room.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("workspace")
+        .filter(pk=room_id)
+    )
+
+
+@prepared
+def _with_external_id(room_id: int, external_id: str) -> QuerySet[Message]:
+    return Message.objects.filter(room_id=room_id, external_id=external_id)
 
 
 def record_message(
@@ -218,7 +234,7 @@ def _insert(room: Room, external_id: str, **values: Column) -> int | None:
 def _stub(room: Room, external_id: str) -> Message:
     """Return a message's row; of one that has not arrived yet an empty one, made now."""
     key = rules.stored_id(external_id)
-    message = Message.objects.filter(room=room, external_id=key).first()
+    message = _with_external_id.first(room_id=room.pk, external_id=key)
     if message is not None:
         return message
     _insert(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from agentapp.drafts import rules
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Refused
+from agentapp.foundation.prepared import prepared
 from agentapp.identity.models import Account
 
 WAKE_CHANNEL = "greenroom_outbound"
@@ -25,11 +28,7 @@ def queue(draft: Draft, *, delay_seconds: float) -> None:
     Raises:
         NoLogin: Nobody could send it. Nothing is written.
     """
-    account_id = (
-        Account.objects.filter(agent_id=draft.agent_id, platform=draft.room.platform)
-        .values_list("pk", flat=True)
-        .first()
-    )
+    account_id = _logins.first(agent_id=draft.agent_id, platform=draft.room.platform)
     if account_id is None:
         raise NoLogin
     texts = [""] if draft.kind == Draft.Kind.REACTION else rules.pieces(draft.text)
@@ -48,6 +47,15 @@ def queue(draft: Draft, *, delay_seconds: float) -> None:
         for seq, text in enumerate(texts)
     )
     wake()
+
+
+@prepared
+def _logins(agent_id: int, platform: str) -> QuerySet[Account, uuid.UUID]:
+    return (
+        Account.objects.filter(agent_id=agent_id, platform=platform)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
 
 
 def wake() -> None:

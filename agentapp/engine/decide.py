@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from agentapp.conversation import services as conversation
 from agentapp.drafts.errors import PendingLimitReached
@@ -17,6 +18,7 @@ from agentapp.engine.queries.picture import Picture, read_picture
 from agentapp.engine.relevance import relevance
 from agentapp.engine.rules import deciding
 from agentapp.engine.rules.views import Action, Decision, Relevance
+from agentapp.foundation.prepared import prepared
 from agentapp.identity.models import Room
 from agentapp.intake import lanes
 from agentapp.intake.lanes import ClaimedLane
@@ -71,7 +73,7 @@ def decide_room(*, claimed: Sequence[ClaimedLane]) -> list[Begun]:
     """
     compared, through = _compare(claimed)
     with transaction.atomic():
-        room = _locked(claimed[0].room_id)
+        room = _locked_room.get(room_id=claimed[0].room_id)
         wanted = lanes.lock(claimed=claimed)
         held = [lane for lane in claimed if lane.id in wanted]
         if not held:
@@ -93,7 +95,7 @@ def _compare(claimed: Sequence[ClaimedLane]) -> tuple[Compared, int]:
     Returns:
         What was found, and up to which message it holds; 0 where nothing had to be compared.
     """
-    room = Room.objects.select_related("workspace").get(pk=claimed[0].room_id)
+    room = _room.get(room_id=claimed[0].room_id)
     if room.dial != Room.Dial.JOINS:
         return {}, 0
     through = max(lane.wanted_through for lane in claimed)
@@ -116,11 +118,17 @@ def _compare(claimed: Sequence[ClaimedLane]) -> tuple[Compared, int]:
     return found, picture.through
 
 
-def _locked(room_id: int) -> Room:
+@prepared
+def _room(room_id: int) -> QuerySet[Room]:
+    return Room.objects.select_related("workspace").filter(pk=room_id)
+
+
+@prepared
+def _locked_room(room_id: int) -> QuerySet[Room]:
     return (
         Room.objects.select_for_update(no_key=True, of=("self",))
         .select_related("workspace")
-        .get(pk=room_id)
+        .filter(pk=room_id)
     )
 
 

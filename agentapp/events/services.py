@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from django.db import connection
@@ -9,6 +10,31 @@ from django.db import connection
 from agentapp.events.models import Event
 from agentapp.foundation import live
 from agentapp.foundation.errors import AgentError
+
+# Every change writes an event, so Django does not put this together anew each time.
+INSERT = """
+INSERT INTO agentapp_event (workspace_id, agent_id, room_id, type, subject_kind, subject_id,
+    actor_kind, actor_id, payload)
+SELECT workspace_id, agent_id, room_id, type, subject_kind, subject_id, actor_kind, actor_id,
+    payload::jsonb
+FROM unnest(%(workspace_id)s::bigint[], %(agent_id)s::bigint[], %(room_id)s::bigint[],
+    %(type)s::text[], %(subject_kind)s::text[], %(subject_id)s::text[],
+    %(actor_kind)s::text[], %(actor_id)s::text[], %(payload)s::text[])
+    WITH ORDINALITY AS new(workspace_id, agent_id, room_id, type, subject_kind, subject_id,
+        actor_kind, actor_id, payload, n)
+ORDER BY n RETURNING id
+"""
+COLUMNS = (
+    "workspace_id",
+    "agent_id",
+    "room_id",
+    "type",
+    "subject_kind",
+    "subject_id",
+    "actor_kind",
+    "actor_id",
+    "payload",
+)
 
 
 class OutsideTransaction(AgentError):
@@ -53,6 +79,16 @@ def record_many(events: Iterable[Event]) -> None:
     """Write several events in one statement; otherwise as `record`."""
     if not connection.in_atomic_block:
         raise OutsideTransaction
-    rows = Event.objects.bulk_create(events)
-    if rows:
-        live.publish_on_commit("events", rows[-1].pk)
+    rows = list(events)
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, {name: _column(rows, name) for name in COLUMNS})
+        for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
+            row.pk = pk
+    live.publish_on_commit("events", rows[-1].pk)
+
+
+def _column(rows: list[Event], name: str) -> list[object]:
+    values = [getattr(row, name) for row in rows]
+    return [json.dumps(value) for value in values] if name == "payload" else values

@@ -14,6 +14,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model, Q, QuerySet
 
 from agentapp.foundation.errors import AgentError, NotFound, Refused
+from agentapp.foundation.prepared import prepared
 from agentapp.identity.models import Agent, Participant, Room, Seat, User, Workspace
 
 HOST = "host"
@@ -92,8 +93,8 @@ def has_seat(user: Viewer, workspace_id: int, *roles: Seat.Role) -> bool:
     """Say whether the user holds one of these roles (any role when none is named) there."""
     if not isinstance(user, User) or not user.is_active:
         return False
-    seats = Seat.objects.filter(user=user, workspace_id=workspace_id)
-    return (seats.filter(role__in=roles) if roles else seats).exists()
+    held = _roles(user_id=user.pk, workspace_id=workspace_id)
+    return bool(set(held) & set(roles) if roles else held)
 
 
 def scope_of(model: type[Model]) -> tuple[str, type[Model] | None]:
@@ -227,7 +228,21 @@ _VERBS: dict[Verb, Callable[[User, Model], bool]] = {
 
 
 def _is_participant(user: User, room: Room) -> bool:
-    return Participant.objects.filter(room=room, identity__user=user, left_at__isnull=True).exists()
+    return bool(_participations(room_id=room.pk, user_id=user.pk))
+
+
+@prepared
+def _participations(room_id: int, user_id: int) -> QuerySet[Participant, int]:
+    return Participant.objects.filter(
+        room_id=room_id, identity__user_id=user_id, left_at__isnull=True
+    ).values_list("pk", flat=True)[:1]
+
+
+@prepared
+def _roles(user_id: int, workspace_id: int) -> QuerySet[Seat, str]:
+    return Seat.objects.filter(user_id=user_id, workspace_id=workspace_id).values_list(
+        "role", flat=True
+    )
 
 
 def _holder_of(obj: Model) -> Holder | None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, Value
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict
+from agentapp.foundation.prepared import prepared
 from agentapp.intake.models import Lane
 
 MAX_ATTEMPTS = 5
@@ -133,13 +134,18 @@ def lock(*, claimed: Sequence[ClaimedLane]) -> dict[int, int]:
         What is wanted of each by now, by lane id; a lane that was taken over is missing.
     """
     fences = {lane.id: lane.fence for lane in claimed}
-    rows = (
+    rows = _locked(lane_ids=list(fences))
+    return {lane_id: wanted for lane_id, fence, wanted in rows if fences[lane_id] == fence}
+
+
+@prepared
+def _locked(lane_ids: list[int]) -> QuerySet[Lane, tuple[int, int, int]]:
+    return (
         Lane.objects.select_for_update(no_key=True)
-        .filter(pk__in=fences)
+        .filter(pk__any=lane_ids)
         .order_by("agent_id")
         .values_list("id", "fence", "wanted_through")
     )
-    return {lane_id: wanted for lane_id, fence, wanted in rows if fences[lane_id] == fence}
 
 
 def finish(*, claimed: ClaimedLane, through: int) -> None:

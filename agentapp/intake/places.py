@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from agentapp.conversation.rules import stored_id
 from agentapp.foundation.envelope import Author, AuthorKind, Place
 from agentapp.foundation.errors import NotFound
+from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import one_line
 from agentapp.identity.models import Account, Identity, Person, Room, Workspace
-from agentapp.identity.services.people import LOCAL, ensure_identity
+from agentapp.identity.services.people import LOCAL, ensure_identity, handles
 from agentapp.intake import rules
 
 MAX_ROOM_NAME = 120  # characters
@@ -44,14 +46,24 @@ def locked_room(*, at: Whereabouts, place: Place) -> Room:
         NoSuchRoom: A web room that nobody opened.
     """
     key = stored_id(place.external_id)
-    rooms = Room.objects.filter(workspace_id=at.workspace_id, platform=at.platform, external_id=key)
-    room = rooms.select_for_update(no_key=True).first()
-    if room is None:
-        if at.platform == LOCAL:
-            raise NoSuchRoom
+    room = _lock(at, key)
+    if room is None and at.platform != LOCAL:
         _make_room(at, place, key)
-        room = rooms.select_for_update(no_key=True).get()
+        room = _lock(at, key)
+    if room is None:
+        raise NoSuchRoom
     return _renewed(room, place) if at.platform != LOCAL else room
+
+
+def _lock(at: Whereabouts, key: str) -> Room | None:
+    return _locked_room.first(workspace_id=at.workspace_id, platform=at.platform, external_id=key)
+
+
+@prepared
+def _locked_room(workspace_id: int, platform: str, external_id: str) -> QuerySet[Room]:
+    return Room.objects.select_for_update(no_key=True).filter(
+        workspace_id=workspace_id, platform=platform, external_id=external_id
+    )
 
 
 def writer(*, at: Whereabouts, author: Author) -> Identity:
@@ -61,9 +73,7 @@ def writer(*, at: Whereabouts, author: Author) -> Identity:
     our agents is that agent's.
     """
     key = stored_id(author.external_id)
-    found = Identity.objects.filter(
-        workspace_id=at.workspace_id, platform=at.platform, external_id=key
-    ).first()
+    found = handles.first(workspace_id=at.workspace_id, platform=at.platform, external_id=key)
     if found is not None and (found.kind == Identity.Kind.AGENT or _is_up_to_date(found, author)):
         return found
     if found is None and (agent := _agent_handle(at, author, key)):

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.prepared import prepared
 from agentapp.foundation.units import dollars
 from agentapp.identity.models import Workspace
 from agentapp.llm.errors import BudgetExhausted, Overtaken
 from agentapp.llm.models import Budget, LLMCall, Reservation, Spend
-from agentapp.llm.queries import DEFAULT_DAY_MICROS, level_of
+from agentapp.llm.queries import DEFAULT_DAY_MICROS, level_of, spends
 from agentapp.llm.rules import money
 from agentapp.llm.rules.money import Level
 
@@ -63,10 +64,7 @@ def ensure(workspace: Workspace) -> Budget:
 
 def purses_for(*, workspace: Workspace, agent_id: int | None, day: date) -> list[Purse]:
     """Return the budgets that a call of this agent must fit, in the order they are taken."""
-    mine = Q(workspace=workspace, agent__isnull=True)
-    if agent_id is not None:
-        mine |= Q(workspace=workspace, agent_id=agent_id)
-    budgets = list(Budget.objects.filter(mine))
+    budgets = _budgets(workspace_id=workspace.pk, agent_id=agent_id)
     if all(budget.agent_id is not None for budget in budgets):
         budgets.append(ensure(workspace))
     spends = _spends_of(budgets, day)
@@ -85,15 +83,31 @@ def purses_for(*, workspace: Workspace, agent_id: int | None, day: date) -> list
 
 
 def _spends_of(budgets: list[Budget], day: date) -> dict[int, Spend]:
-    rows = Spend.objects.filter(budget__in=budgets, day=day)
-    found = {row.budget_id: row for row in rows}
+    ids = [budget.pk for budget in budgets]
+    found = {row.budget_id: row for row in spends(budget_ids=ids, days=[day])}
     if len(found) < len(budgets):
         Spend.objects.bulk_create(
             [Spend(budget=budget, day=day) for budget in budgets if budget.pk not in found],
             ignore_conflicts=True,
         )
-        found = {row.budget_id: row for row in rows.all()}
+        found = {row.budget_id: row for row in spends(budget_ids=ids, days=[day])}
     return found
+
+
+@prepared
+def _budgets(workspace_id: int, agent_id: int | None) -> QuerySet[Budget]:
+    return Budget.objects.filter(
+        Q(agent__isnull=True) | Q(agent_id=agent_id), workspace_id=workspace_id
+    )
+
+
+@prepared
+def _held(call_id: int) -> QuerySet[Reservation]:
+    return (
+        Reservation.objects.select_for_update()
+        .filter(call_id=call_id, state=Reservation.State.RESERVED)
+        .order_by("spend_id")
+    )
 
 
 def hold(purse: Purse, *, micros: int, is_background: bool) -> None:
@@ -171,14 +185,13 @@ def settle(call: LLMCall, *, cost_micros: int, state: Reservation.State) -> None
         cost_micros: The real cost; ignored for `LOST`, which costs all that was held.
         state: SETTLED, RELEASED (nothing was billed) or LOST.
     """
-    held = Reservation.objects.filter(call=call, state=Reservation.State.RESERVED)
-    for reservation in held.select_for_update().order_by("spend_id"):
+    for reservation in _held(call_id=call.pk):
         amount = reservation.amount_micros
         cost = {
             Reservation.State.RELEASED: 0,
             Reservation.State.LOST: amount,
         }.get(state, cost_micros)
-        held.filter(pk=reservation.pk).update(state=state, settled_micros=cost)
+        Reservation.objects.filter(pk=reservation.pk).update(state=state, settled_micros=cost)
         background = F("background_micros") + (cost - amount if call.is_background else 0)
         Spend.objects.filter(pk=reservation.spend_id).update(
             reserved_micros=F("reserved_micros") - amount,

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 from psycopg.errors import UniqueViolation
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.prepared import prepared
 from agentapp.foundation.secrets import digest
 from agentapp.llm import budget
 from agentapp.llm.adapters.protocol import ChatMessage
@@ -97,10 +98,10 @@ def saved_answer(key: str) -> tuple[Answer | None, str]:
     Raises:
         StillRunning: Somebody is answering it right now.
     """
+    if not _with_key(key=key):
+        return None, key
     attempts = LLMCall.objects.filter(Q(key=key) | Q(key__startswith=f"{key}#")).order_by("pk")
     known = list(attempts)
-    if not known:
-        return None, key
     last = known[-1]
     if last.status == LLMCall.Status.DONE:
         return answer_of(last), last.key
@@ -109,6 +110,16 @@ def saved_answer(key: str) -> tuple[Answer | None, str]:
     if last.status == LLMCall.Status.REFUSED:
         return None, last.key
     return None, f"{key}#{len(known) + 1}"
+
+
+@prepared
+def _with_key(key: str) -> QuerySet[LLMCall, str]:
+    return LLMCall.objects.filter(key=key).values_list("status", flat=True)
+
+
+@prepared
+def _call(call_id: int) -> QuerySet[LLMCall]:
+    return LLMCall.objects.filter(pk=call_id)
 
 
 def answer_of(call: LLMCall) -> Answer:
@@ -166,9 +177,10 @@ def open_call(
 def _claimed_row(question: Question, *, key: str, route: Route) -> LLMCall:
     """Insert the call, or take over a row that was refused for want of money."""
     fields = _fields(question, route)
-    refused = LLMCall.objects.filter(key=key, status=LLMCall.Status.REFUSED)
-    if refused.update(**fields, status=LLMCall.Status.RUNNING, error="", finished_at=None):
-        return LLMCall.objects.get(key=key)
+    if LLMCall.Status.REFUSED in _with_key(key=key):
+        refused = LLMCall.objects.filter(key=key, status=LLMCall.Status.REFUSED)
+        if refused.update(**fields, status=LLMCall.Status.RUNNING, error="", finished_at=None):
+            return LLMCall.objects.get(key=key)
     return LLMCall.objects.create(**fields, key=key)
 
 
@@ -228,7 +240,7 @@ def close_call(ticket: Ticket, ending: Ending) -> LLMCall:
         )
         if changed != 1:
             raise Overtaken
-        call = LLMCall.objects.get(pk=ticket.call_id)
+        call = _call.get(call_id=ticket.call_id)
         _record("llm.call.finished", call)
         budget.settle(call, cost_micros=ending.cost_micros, state=state)
     return call

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 
 from agentapp.foundation import clock
 from agentapp.foundation.database import fresh_connection, refuse_open_transaction
-from agentapp.identity.models import Workspace
-from agentapp.llm import budget, calls, routes
+from agentapp.llm import budget, calls, queries, routes
 from agentapp.llm.adapters.protocol import ChatMessage, Role, Watch
 from agentapp.llm.budget import NotEnough, Purse
 from agentapp.llm.calls import Answer, Question, Ticket
@@ -120,7 +119,7 @@ def _watch(seconds: float, should_stop: Callable[[], bool] | None) -> Watch:
 
 
 def _reserved(question: Question, key: str) -> Ticket:
-    workspace = Workspace.objects.get(pk=question.workspace_id)
+    workspace = queries.workspace_row.get(workspace_id=question.workspace_id)
     provider = routes.provider_for(workspace)
     day = days.local_day(clock.now(), workspace.timezone)
     purses = budget.purses_for(workspace=workspace, agent_id=question.agent_id, day=day)

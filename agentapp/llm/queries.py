@@ -11,6 +11,7 @@ from django.db.models.functions import TruncDate
 
 from agentapp.events.models import Event
 from agentapp.foundation import clock
+from agentapp.foundation.prepared import prepared
 from agentapp.foundation.units import dollars
 from agentapp.identity.models import Agent, Workspace
 from agentapp.llm.models import Budget, LLMCall, Provider, Rate, Spend
@@ -72,7 +73,7 @@ class Alert:
 
 def default_provider(workspace: Workspace) -> Provider | None:
     """Return the provider that answers for a workspace; rehearsal only in demos. One query."""
-    provider = Provider.objects.filter(workspace=workspace, is_default=True).first()
+    provider = _defaults.first(workspace_ids=[workspace.pk])
     if provider is None:
         return None
     is_rehearsal = provider.kind == Provider.Kind.REHEARSAL
@@ -101,7 +102,7 @@ def price_of(*, kind: str, base_url: str, model: str, day: date) -> Price | None
     if is_local_url(base_url):
         patterns = patterns[:1]
     best = min(
-        Rate.objects.filter(model__in=patterns, effective_from__lte=day),
+        _rates_on(models=list(patterns), day=day),
         key=lambda rate: (patterns.index(rate.model), -rate.effective_from.toordinal()),
         default=None,
     )
@@ -194,7 +195,7 @@ def recent_calls(workspace: Workspace) -> QuerySet[LLMCall]:
 
 def budget_state(*, workspace_id: int, agent_id: int | None) -> BudgetState:
     """Say whether an agent may still ask today. Four queries at most."""
-    workspace = Workspace.objects.get(pk=workspace_id)
+    workspace = workspace_row.get(workspace_id=workspace_id)
     if is_free(workspace):
         return BudgetState(Level.OK)
     day = today_in(workspace)
@@ -230,37 +231,69 @@ def is_free(workspace: Workspace) -> bool:
 
 
 def _free_workspaces(workspace_ids: Iterable[int]) -> set[int]:
-    providers = list(Provider.objects.filter(workspace__in=workspace_ids, is_default=True))
+    providers = _defaults(workspace_ids=list(workspace_ids))
     local = {row.workspace_id: row for row in providers if is_local_url(row.base_url)}
     names = {
         pk: {money.bare_name(row.reply_model), money.bare_name(row.cheap_model)}
         for pk, row in local.items()
     }
     wanted = set().union(*names.values())
-    sold = set(Rate.objects.filter(model__in=wanted).values_list("model", flat=True))
+    sold = set(_sold(models=list(wanted))) if wanted else set()
     rehearsals = {row.workspace_id for row in providers if row.kind == Provider.Kind.REHEARSAL}
     return rehearsals | {pk for pk, own in names.items() if not own & sold}
 
 
 def _budgets_of(workspace_ids: set[int], agent_ids: set[int]) -> list[Budget]:
-    return list(
-        Budget.objects.filter(
-            Q(workspace__in=workspace_ids, agent__isnull=True) | Q(agent__in=agent_ids)
-        )
-    )
+    return _budgets(workspace_ids=list(workspace_ids), agent_ids=list(agent_ids))
 
 
 def _levels(budgets: list[Budget], today: dict[int, date]) -> dict[int, Level]:
     """Return each budget's level on its workspace's day. One query."""
-    spends = {
+    found = {
         (row.budget_id, row.day): row
-        for row in Spend.objects.filter(budget__in=budgets, day__in=set(today.values()))
+        for row in spends(
+            budget_ids=[budget.pk for budget in budgets], days=list(set(today.values()))
+        )
     }
     levels: dict[int, Level] = {}
     for budget in budgets:
-        row = spends.get((budget.pk, today[budget.workspace_id]))
+        row = found.get((budget.pk, today[budget.workspace_id]))
         levels[budget.pk] = level_of(budget.day_micros, row)
     return levels
+
+
+@prepared
+def workspace_row(workspace_id: int) -> QuerySet[Workspace]:
+    """Return one workspace; one query."""
+    return Workspace.objects.filter(pk=workspace_id)
+
+
+@prepared
+def _defaults(workspace_ids: list[int]) -> QuerySet[Provider]:
+    return Provider.objects.filter(workspace_id__any=workspace_ids, is_default=True)
+
+
+@prepared
+def _rates_on(models: list[str], day: date) -> QuerySet[Rate]:
+    return Rate.objects.filter(model__any=models, effective_from__lte=day)
+
+
+@prepared
+def _sold(models: list[str]) -> QuerySet[Rate, str]:
+    return Rate.objects.filter(model__any=models).values_list("model", flat=True)
+
+
+@prepared
+def _budgets(workspace_ids: list[int], agent_ids: list[int]) -> QuerySet[Budget]:
+    return Budget.objects.filter(
+        Q(workspace_id__any=workspace_ids, agent__isnull=True) | Q(agent_id__any=agent_ids)
+    )
+
+
+@prepared
+def spends(budget_ids: list[int], days: list[date]) -> QuerySet[Spend]:
+    """List what budgets spent on these days; one query."""
+    return Spend.objects.filter(budget_id__any=budget_ids, day__any=days)
 
 
 def level_of(day_micros: int, spend: Spend | None) -> Level:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from agentapp.conversation.models import Message
 from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.prepared import prepared
 from agentapp.identity.models import Identity
 from agentapp.memory.embeddings import EMBEDDING_MODEL, Vector
 from agentapp.memory.models import Memory
@@ -144,7 +145,12 @@ def recall_nearest(
 
 def get_turn_answering(*, turn_id: int, message_id: int) -> Turn | None:
     """Return the turn if the message's author addressed its agent there; one query."""
-    return Turn.objects.filter(_addressed_in(message_id), id=turn_id).first()
+    return _answering.first(turn_id=turn_id, message_id=message_id)
+
+
+@prepared
+def _answering(turn_id: int, message_id: int) -> QuerySet[Turn]:
+    return Turn.objects.filter(_addressed_in(message_id), id=turn_id)
 
 
 def list_turns_that_answered(*, message_id: int) -> list[Turn]:
@@ -183,10 +189,13 @@ def memorable_messages() -> Q:
 
 def get_memorable_message(*, message_id: int) -> Message | None:
     """Return the message with room and author if it may be remembered; one query."""
-    return (
-        Message.objects.filter(memorable_messages(), id=message_id)
-        .select_related("room__parent", "author")
-        .first()
+    return _memorable.first(message_id=message_id)
+
+
+@prepared
+def _memorable(message_id: int) -> QuerySet[Message]:
+    return Message.objects.filter(memorable_messages(), id=message_id).select_related(
+        "room__parent", "author"
     )
 
 

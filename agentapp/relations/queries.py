@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.db.models import QuerySet
+
+from agentapp.foundation.prepared import prepared
 from agentapp.relations.models import Relationship
 from agentapp.relations.rules import Bond
 
@@ -21,5 +24,18 @@ def bond_of(row: Relationship) -> Bond:
 
 def bonds(*, agent_id: int, person_ids: Collection[int]) -> dict[int, Bond]:
     """Return an agent's bonds by person; people it never talked to are missing. One query."""
-    rows = Relationship.objects.filter(agent_id=agent_id, person_id__in=person_ids)
+    rows = _rows(agent_id=agent_id, person_ids=list(person_ids))
     return {row.person_id: bond_of(row) for row in rows}
+
+
+@prepared
+def _rows(agent_id: int, person_ids: list[int]) -> QuerySet[Relationship]:
+    return Relationship.objects.filter(agent_id=agent_id, person_id__any=person_ids)
+
+
+@prepared
+def locked(agent_id: int, person_id: int) -> QuerySet[Relationship]:
+    """Lock the bond of an agent and a person, inside a transaction; one query."""
+    return Relationship.objects.select_for_update(no_key=True).filter(
+        agent_id=agent_id, person_id=person_id
+    )

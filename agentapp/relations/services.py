@@ -10,20 +10,20 @@ from agentapp.relations import queries, rules
 from agentapp.relations.models import Relationship
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def touch(*, workspace_id: int, agent_id: int, person_id: int, is_monologue: bool) -> Relationship:
     """Note that an agent answered a person; trust grows by at most 3 a day.
 
     Call it once per answered turn, in the transaction that ends the turn, and never for a
     try-out. Writes: Relationship, Event `relationship.changed`.
     """
-    Relationship.objects.bulk_create(
-        [Relationship(workspace_id=workspace_id, agent_id=agent_id, person_id=person_id)],
-        ignore_conflicts=True,
-    )
-    row = Relationship.objects.select_for_update(no_key=True).get(
-        agent_id=agent_id, person_id=person_id
-    )
+    row = queries.locked.first(agent_id=agent_id, person_id=person_id)
+    if row is None:
+        Relationship.objects.bulk_create(
+            [Relationship(workspace_id=workspace_id, agent_id=agent_id, person_id=person_id)],
+            ignore_conflicts=True,
+        )
+        row = queries.locked.get(agent_id=agent_id, person_id=person_id)
     before = queries.bond_of(row)
     after = rules.after_exchange(before, now=clock.now(), is_monologue=is_monologue)
     row.trust, row.gained_today, row.gained_on = after.trust, after.gained_today, after.gained_on

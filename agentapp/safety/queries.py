@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from agentapp.foundation import clock
+from agentapp.foundation.prepared import prepared
 from agentapp.identity.models import Agent
 from agentapp.safety.models import SafetyState
 from agentapp.safety.rules import Flags, Hold, hold
@@ -34,19 +35,27 @@ def flags_of(state: SafetyState) -> Flags:
     )
 
 
-def covering(agents: Iterable[tuple[int, int]]) -> Q:
-    """Return the condition for the rows that concern (agent id, workspace id) pairs."""
+def covering(agents: Iterable[tuple[int, int]]) -> list[SafetyState]:
+    """Return the rows that concern (agent id, workspace id) pairs, by their ids. One query."""
     pairs = list(agents)
-    return (
-        Q(scope="host")
-        | Q(scope="workspace", workspace_id__in={workspace for _, workspace in pairs})
-        | Q(scope="agent", agent_id__in={agent for agent, _ in pairs})
+    return _covering(
+        agent_ids=list({agent for agent, _ in pairs}),
+        workspace_ids=list({workspace for _, workspace in pairs}),
     )
+
+
+@prepared
+def _covering(agent_ids: list[int], workspace_ids: list[int]) -> QuerySet[SafetyState]:
+    return SafetyState.objects.filter(
+        Q(scope="host")
+        | Q(scope="workspace", workspace_id__any=workspace_ids)
+        | Q(scope="agent", agent_id__any=agent_ids)
+    ).order_by("id")
 
 
 def standing(*, agent_id: int, workspace_id: int) -> Standing:
     """Return what holds an agent now. Two queries: the rows and the time."""
-    rows = list(SafetyState.objects.filter(covering([(agent_id, workspace_id)])))
+    rows = covering([(agent_id, workspace_id)])
     own = next((row for row in rows if row.scope == "agent"), None)
     return Standing(
         hold=hold(map(flags_of, rows), now=clock.now()),

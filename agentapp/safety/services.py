@@ -51,9 +51,7 @@ def lock_states(agents: Iterable[tuple[int, int]]) -> list[SafetyState]:
     pairs = sorted(set(agents))
     expected = 1 + len({workspace for _, workspace in pairs}) + len(pairs)
     for _ in range(2):
-        ids = list(
-            SafetyState.objects.filter(covering(pairs)).order_by("id").values_list("id", flat=True)
-        )
+        ids = [state.pk for state in covering(pairs)]
         if len(ids) >= expected:
             break
         ensure_states(pairs)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from django.db import connection
 from django.db.models import QuerySet
 
+from agentapp.foundation.prepared import prepared
 from agentapp.turns.models import Turn
 from agentapp.turns.rules import Spoken
 
@@ -89,8 +90,21 @@ def spoken(
 
 def list_open(*, room_id: int, agent_ids: Collection[int]) -> list[Turn]:
     """List the turns of these agents that were begun in a room and not ended; one query."""
-    return list(
-        Turn.objects.filter(room_id=room_id, agent_id__in=agent_ids, status__in=OPEN).order_by("id")
+    return _open(room_id=room_id, agent_ids=list(agent_ids))
+
+
+@prepared
+def _open(room_id: int, agent_ids: list[int]) -> QuerySet[Turn]:
+    return Turn.objects.filter(room_id=room_id, agent_id__any=agent_ids, status__in=OPEN).order_by(
+        "id"
+    )
+
+
+@prepared
+def on_message(agent_id: int, message_id: int) -> QuerySet[Turn]:
+    """List the one turn of an agent that a message began, if there is one; one query."""
+    return Turn.objects.filter(
+        agent_id=agent_id, trigger_kind=Turn.Trigger.MESSAGE, trigger_id=message_id
     )
 
 

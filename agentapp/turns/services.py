@@ -12,7 +12,7 @@ from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict
 from agentapp.foundation.text import one_line
-from agentapp.turns import rules
+from agentapp.turns import queries, rules
 from agentapp.turns.models import Turn
 from agentapp.turns.rules import Reason
 
@@ -67,16 +67,20 @@ def record_silent(*, decided: Sequence[Decided]) -> None:
 def start(*, decided: Decided) -> Turn:
     """Begin a thought, or return the one that was begun on the same message.
 
-    Writes: Turn, Event `turn.started`; inside the caller's transaction.
+    Writes: Turn, Event `turn.started`; inside the caller's transaction, which holds the room's
+    lock: nobody else can begin a thought there meanwhile.
     """
-    turn, is_new = Turn.objects.get_or_create(
+    begun = queries.on_message.first(agent_id=decided.agent_id, message_id=decided.trigger_id)
+    if begun is not None:
+        return begun
+    turn = Turn.objects.create(
         agent_id=decided.agent_id,
         trigger_kind=Turn.Trigger.MESSAGE,
         trigger_id=decided.trigger_id,
-        defaults=_columns(decided) | {"status": Turn.Status.RUNNING},
+        status=Turn.Status.RUNNING,
+        **_columns(decided),
     )
-    if is_new:
-        _record("turn.started", turn)
+    _record("turn.started", turn)
     return turn
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import QuerySet
 
 from agentapp.conversation.models import Message
 from agentapp.conversation.queries import readable
 from agentapp.engine import spec
 from agentapp.engine.rules.views import SPEAKERS, Line, Mind, Place, Relevance, View
 from agentapp.foundation import clock
+from agentapp.foundation.prepared import prepared, prepared_by
 from agentapp.identity import limits
 from agentapp.identity.models import Agent, Identity, Participant, Room
 from agentapp.intake.lanes import ClaimedLane
 from agentapp.presence.models import Membership
-from agentapp.safety.models import SafetyState
 from agentapp.safety.queries import covering, flags_of
 from agentapp.safety.rules import hold
 from agentapp.turns import queries as turns
@@ -72,16 +76,14 @@ def read_picture(*, room: Room, claimed: Sequence[ClaimedLane], through: int) ->
         through: Newest message that counts; later ones are the next burst.
     """
     agent_ids = [lane.agent_id for lane in claimed]
-    members = {
-        row.agent_id: row
-        for row in Membership.objects.filter(room=room, left_at__isnull=True).select_related(
-            "agent"
-        )
-    }
+    members = {row.agent_id: row for row in _members(room_id=room.pk)}
     joined = {agent_id: row.joined_after for agent_id, row in members.items()}
     since = min(max(lane.decided_through, joined.get(lane.agent_id, 0)) for lane in claimed)
-    messages = _messages(room, since=since, through=through)
-    lines = tuple(_line(message) for message in messages)
+    messages = _messages(room_id=room.pk, since=since, through=through)
+    mentions: dict[int, list[int | None]] = defaultdict(list)
+    for message_id, agent_id in _mentions(message_ids=[message.pk for message in messages]):
+        mentions[message_id].append(agent_id)
+    lines = tuple(_line(message, mentions[message.pk]) for message in messages)
     minds, epochs = _minds(room, agent_ids, members)
     tail = _tail(room, through=through, size=_window(minds))
     return Picture(
@@ -117,12 +119,7 @@ class _Tail:
 
 
 def _tail(room: Room, *, through: int, size: int) -> _Tail:
-    rows = list(
-        readable(room_id=room.pk)
-        .filter(id__lte=through)
-        .order_by("-id")
-        .values_list("id", "author__kind")[:size]
-    )
+    rows = _last(room_id=room.pk, through=through, size=size)
     if not rows:
         return _Tail(0, 0, 0)
     first_id = rows[-1][0]
@@ -132,19 +129,54 @@ def _tail(room: Room, *, through: int, size: int) -> _Tail:
     return _Tail(first_id, rows[human][0], human)
 
 
-def _messages(room: Room, *, since: int, through: int) -> list[Message]:
-    return list(
-        readable(room_id=room.pk)
+@prepared
+def _members(room_id: int) -> QuerySet[Membership]:
+    return Membership.objects.filter(room_id=room_id, left_at__isnull=True).select_related("agent")
+
+
+@prepared
+def _messages(room_id: int, since: int, through: int) -> QuerySet[Message]:
+    return (
+        readable(room_id=room_id)
         .filter(id__gt=since, id__lte=through)
         .select_related("author", "reply_to__author")
-        .prefetch_related("mentions")
         .order_by("id")[:BURST]
     )
 
 
-def _line(message: Message) -> Line:
+@prepared
+def _mentions(message_ids: list[int]) -> QuerySet[Any, tuple[int, int | None]]:
+    return Message.mentions.through.objects.filter(message_id__any=message_ids).values_list(
+        "message_id", "identity__agent_id"
+    )
+
+
+@prepared_by("size")
+def _last(room_id: int, through: int, size: int) -> QuerySet[Message, tuple[int, str]]:
+    return (
+        readable(room_id=room_id)
+        .filter(id__lte=through)
+        .order_by("-id")
+        .values_list("id", "author__kind")[:size]
+    )
+
+
+@prepared
+def _people(room_id: int) -> QuerySet[Participant, str]:
+    return (
+        Participant.objects.filter(room_id=room_id, left_at__isnull=True)
+        .order_by("-id")
+        .values_list("identity__name", flat=True)[:NAMES]
+    )
+
+
+@prepared
+def _agents(agent_ids: list[int]) -> QuerySet[Agent]:
+    return Agent.objects.select_related("version").filter(pk__any=agent_ids)
+
+
+def _line(message: Message, mentioned: Sequence[int | None]) -> Line:
     author = message.author or Identity()  # never: a known message has an author
-    mentions = list(message.mentions.all())
     answered = message.reply_to.author if message.reply_to else None
     return Line(
         id=message.pk,
@@ -154,33 +186,28 @@ def _line(message: Message) -> Line:
         text=message.text,
         author_agent=author.agent_id,
         person_id=author.person_id,
-        mentioned_agents=frozenset(each.agent_id for each in mentions if each.agent_id),
-        mentions_others=any(each.agent_id is None for each in mentions),
+        mentioned_agents=frozenset(each for each in mentioned if each),
+        mentions_others=None in mentioned,
         reply_to_agent=answered.agent_id if answered else None,
         replies_to_other=bool(answered and answered.agent_id is None and answered.pk != author.pk),
     )
 
 
 def _place(room: Room, members: Collection[Membership]) -> Place:
-    people = (
-        Participant.objects.filter(room=room, left_at__isnull=True)
-        .order_by("-id")
-        .values_list("identity__name", flat=True)[:NAMES]
-    )
     return Place(
         kind=room.kind,
         dial=room.dial,
         is_open=room.gone_at is None and room.agents_allowed,
         agents={row.agent_id: row.agent.name for row in members},
-        people=frozenset(people),
+        people=frozenset(_people(room_id=room.pk)),
     )
 
 
 def _minds(
     room: Room, agent_ids: Sequence[int], members: Mapping[int, Membership]
 ) -> tuple[dict[int, Mind], dict[int, int]]:
-    agents = Agent.objects.select_related("version").in_bulk(agent_ids)
-    states = list(SafetyState.objects.filter(covering((pk, room.workspace_id) for pk in agent_ids)))
+    agents = {agent.pk: agent for agent in _agents(agent_ids=list(agent_ids))}
+    states = covering((pk, room.workspace_id) for pk in agent_ids)
     now = clock.now()
     minds = {}
     for agent_id, agent in agents.items():

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from agentapp.conversation.models import Message
 from agentapp.conversation.queries import readable
 from agentapp.foundation import clock
+from agentapp.foundation.prepared import prepared, prepared_by
 from agentapp.identity import limits
 from agentapp.identity.models import Agent, Participant, Room
 from agentapp.intake.lanes import ClaimedLane
@@ -80,12 +81,8 @@ def read_for_answer(*, turn: Turn) -> Reading | None:
     Returns:
         None when the agent has left or nothing is left to answer.
     """
-    agent = Agent.objects.select_related("version", "owner").get(pk=turn.agent_id)
-    member = (
-        Membership.objects.select_related("room__workspace")
-        .filter(agent=agent, room=turn.room, left_at__isnull=True)
-        .first()
-    )
+    agent = _agent.get(agent_id=turn.agent_id)
+    member = _member.first(agent_id=turn.agent_id, room_id=turn.room_id or 0)
     if member is None:
         return None
     room = member.room
@@ -95,14 +92,13 @@ def read_for_answer(*, turn: Turn) -> Reading | None:
         ).value
         for name in ("context_messages", "context_tokens", "memories", "answer_seconds")
     }
-    owed = {turn.trigger_id, *turn.context.get("covers", [])}
-    visible = readable(room_id=room.pk).filter(
-        id__gt=member.joined_after, id__lte=int(turn.context["through"])
-    )
-    answered = _loaded(visible.filter(id__in=owed), limit=len(owed))
+    owed = [turn.trigger_id, *turn.context.get("covers", [])]
+    after, through = member.joined_after, int(turn.context["through"])
+    answered = _answered(room_id=room.pk, after=after, through=through, owed=owed)
     if not any(message.pk == turn.trigger_id for message in answered):
         return None
-    talk = _loaded(visible.exclude(id__in=owed), limit=int(numbers["context_messages"]))
+    size = int(numbers["context_messages"])
+    talk = _talk(room_id=room.pk, after=after, through=through, owed=owed, limit=size)[::-1]
     writers = {message.author for message in [*talk, *answered]}
     return Reading(
         agent=agent,
@@ -113,8 +109,8 @@ def read_for_answer(*, turn: Turn) -> Reading | None:
             agent_id=agent.pk,
             person_ids={each.person_id for each in writers if each and each.person_id},
         ),
-        people=_people(room),
-        agents=_agents(room),
+        people=_people(room_id=room.pk),
+        agents=_agents(room_id=room.pk),
         limits=numbers,
         now=clock.now(),
     )
@@ -146,23 +142,49 @@ def local_time(reading: Reading) -> str:
     return reading.now.astimezone(zone(reading.agent.timezone)).strftime("%A %d %B %Y, %H:%M")
 
 
-def _loaded(messages: QuerySet[Message], *, limit: int) -> list[Message]:
-    """Return the newest of these messages with their writers, oldest first."""
-    rows = messages.select_related("author", "reply_to__author").order_by("-id")[:limit]
-    return list(reversed(rows))
+@prepared
+def _agent(agent_id: int) -> QuerySet[Agent]:
+    return Agent.objects.select_related("version", "owner").filter(pk=agent_id)
 
 
-def _people(room: Room) -> list[str]:
-    return list(
-        Participant.objects.filter(room=room, left_at__isnull=True)
+@prepared
+def _member(agent_id: int, room_id: int) -> QuerySet[Membership]:
+    return Membership.objects.select_related("room__workspace").filter(
+        agent_id=agent_id, room_id=room_id, left_at__isnull=True
+    )
+
+
+def _visible(room_id: int, after: int, through: int) -> QuerySet[Message]:
+    return (
+        readable(room_id=room_id)
+        .filter(id__gt=after, id__lte=through)
+        .select_related("author", "reply_to__author")
+    )
+
+
+@prepared
+def _answered(room_id: int, after: int, through: int, owed: list[int]) -> QuerySet[Message]:
+    return _visible(room_id, after, through).filter(id__any=owed).order_by("id")
+
+
+@prepared_by("limit")
+def _talk(room_id: int, after: int, through: int, owed: list[int], limit: int) -> QuerySet[Message]:
+    return _visible(room_id, after, through).exclude(id__any=owed).order_by("-id")[:limit]
+
+
+@prepared
+def _people(room_id: int) -> QuerySet[Participant, str]:
+    return (
+        Participant.objects.filter(room_id=room_id, left_at__isnull=True)
         .order_by("-id")
         .values_list("identity__name", flat=True)[:PRESENT]
     )
 
 
-def _agents(room: Room) -> list[str]:
-    return list(
-        Membership.objects.filter(room=room, left_at__isnull=True)
+@prepared
+def _agents(room_id: int) -> QuerySet[Membership, str]:
+    return (
+        Membership.objects.filter(room_id=room_id, left_at__isnull=True)
         .order_by("id")
         .values_list("agent__name", flat=True)[:PRESENT]
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from agentapp.events import services as events
+from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import one_line
 from agentapp.identity.models import Agent, Identity, Person, User, Workspace
 
@@ -19,6 +21,14 @@ def user_handle(user: User) -> str:
 def agent_handle(agent: Agent) -> str:
     """Return the external id of an agent in web rooms; its local login bears the same."""
     return f"agent:{agent.pk}"
+
+
+@prepared
+def handles(workspace_id: int, platform: str, external_id: str) -> QuerySet[Identity]:
+    """Return the one handle of that name, if it was ever seen; one query."""
+    return Identity.objects.filter(
+        workspace_id=workspace_id, platform=platform, external_id=external_id
+    )
 
 
 @transaction.atomic
@@ -37,9 +47,7 @@ def ensure_identity(
     the same row. Writes: Identity, Person. Announces: `identity.seen` when the row is new.
     """
     shown = one_line(name) or one_line(external_id) or "nameless"
-    known = Identity.objects.filter(
-        workspace=workspace, platform=platform, external_id=external_id
-    ).first()
+    known = handles.first(workspace_id=workspace.pk, platform=platform, external_id=external_id)
     if known is not None:
         return _renamed(known, shown)
     identity, is_new = Identity.objects.get_or_create(
