@@ -133,7 +133,7 @@ class Prepared(Generic[P, T]):
                 for name, value in arguments.items()
             }
         )
-        compiler = queryset.query.get_compiler(connection=connection)
+        compiler = queryset.query.get_compiler(connection=connection, elide_empty=False)
         sql, slots = compiler.as_sql()
         columns = [column[0] for column in compiler.select[: compiler.col_count]]
         made = _Made(queryset, compiler, sql, tuple(slots), compiler.get_converters(columns))

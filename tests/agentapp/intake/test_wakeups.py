@@ -37,7 +37,7 @@ def fresh_broker() -> Iterator[redis.Redis]:
 def send_tasks_to(url: str) -> None:
     """Point Celery there, also for what it keeps ready from before."""
     current_app.conf.broker_url = url
-    current_app.pool.force_close_all()
+    current_app.pool.force_close_all(close_pool=False)
     current_app.amqp._producer_pool = None
 
 
