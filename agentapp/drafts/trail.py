@@ -18,10 +18,11 @@ def note_all(
     drafts: Iterable[Draft], what: str, *, by_id: int | None = None, **payload: object
 ) -> None:
     """Record the same of several drafts in one statement."""
-    record_many([_event(draft, what, by_id, payload) for draft in drafts])
+    record_many([entry(draft, what, by_id=by_id, **payload) for draft in drafts])
 
 
-def _event(draft: Draft, what: str, by_id: int | None, payload: dict[str, object]) -> Event:
+def entry(draft: Draft, what: str, *, by_id: int | None = None, **payload: object) -> Event:
+    """Return the event `agent.draft.<what>`, to be recorded together with others."""
     return Event(
         type=f"agent.draft.{what}",
         subject_kind="draft",

@@ -19,7 +19,7 @@ from agentapp.engine.relevance import relevance
 from agentapp.engine.rules import deciding
 from agentapp.engine.rules.views import Action, Decision, Relevance
 from agentapp.foundation.prepared import prepared
-from agentapp.identity.models import Room
+from agentapp.identity.models import Room, Workspace
 from agentapp.intake import lanes
 from agentapp.intake.lanes import ClaimedLane
 from agentapp.intake.models import SpeakerClaim
@@ -142,7 +142,7 @@ def _decide_lane(
     view = picture.view(lane, relevance=compared.get(lane.agent_id, {}))
     decision = deciding.decide(view)
     if decision is not None and decision.action is Action.RESPOND:
-        decision = _affordable(decision, lane)
+        decision = _affordable(decision, lane, picture.room.workspace)
     if decision is not None and decision.claims:
         decision = _claimed(decision, lane)
     if decision is None:
@@ -180,8 +180,8 @@ def _take_up(turn: Turn, lane: ClaimedLane, outcome: _Outcome) -> None:
     outcome.begun.append(Begun(turn=turns.resume(turn=turn, fence=lane.fence), lane=lane))
 
 
-def _affordable(decision: Decision, lane: ClaimedLane) -> Decision:
-    state = budget_state(workspace_id=lane.workspace_id, agent_id=lane.agent_id)
+def _affordable(decision: Decision, lane: ClaimedLane, workspace: Workspace) -> Decision:
+    state = budget_state(workspace=workspace, agent_id=lane.agent_id)
     if state.level == "exhausted":
         return deciding.without_money(decision)
     return deciding.while_money_is_low(decision) if state.level == "low" else decision

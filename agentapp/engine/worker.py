@@ -92,16 +92,17 @@ class Crew:
         """End the threads once their work is done."""
         self._pool.shutdown(wait=True)
 
-    def _submit(self, job: Callable[..., None], argument: object) -> None:
+    def _submit(self, job: Callable[..., bool], argument: object) -> None:
         with self._lock:
             self._jobs += 1
         self._pool.submit(self._guarded, job, argument)
 
-    def _guarded(self, job: Callable[..., None], argument: object) -> None:
+    def _guarded(self, job: Callable[..., bool], argument: object) -> None:
+        """Do a job; where that left a thread free, look for more work."""
         try:
             with fresh_connection():
-                job(argument)
-                self._pump(limit=CLAIM_AT_ONCE, ending=1)
+                if job(argument):
+                    self._pump(limit=CLAIM_AT_ONCE, ending=1)
         except Exception:  # a thread of the crew outlives whatever one lane does to it
             logger.exception("a lane's thread failed; its lease will run out")
         finally:
@@ -109,14 +110,19 @@ class Crew:
                 self._jobs -= 1
                 self._lock.notify_all()
 
-    def _decide(self, claimed: Sequence[ClaimedLane]) -> None:
-        """Decide for a room's lanes, and go on with those that want a model."""
+    def _decide(self, claimed: Sequence[ClaimedLane]) -> bool:
+        """Decide for a room's lanes, and go on with those that want a model.
+
+        Returns:
+            Whether none of them does, so that this thread is free.
+        """
         live = [lane for lane in claimed if not self._parked(lane)]
         begun = self._decided(live)
         thinking = {each.lane.id for each in begun}
         self._let_go(lane for lane in claimed if lane.id not in thinking)
         for each in begun:
             self._submit(self._think, each)
+        return not begun
 
     def _decided(self, claimed: Sequence[ClaimedLane]) -> list[Begun]:
         """Decide together; where that fails, one by one, so that one agent harms no other."""
@@ -132,7 +138,7 @@ class Crew:
             logger.warning("room %d is decided agent by agent", claimed[0].room_id)
         return [begun for lane in claimed for begun in self._decided([lane])]
 
-    def _think(self, begun: Begun) -> None:
+    def _think(self, begun: Begun) -> bool:
         try:
             take_turn(begun=begun, is_interrupted=self._closing.is_set)
         except (StaleFence, TurnTaken, Interrupted):
@@ -144,6 +150,7 @@ class Crew:
             _fail(begun.lane, error)
         finally:
             self._let_go([begun.lane])
+        return True
 
     def _parked(self, lane: ClaimedLane) -> bool:
         """Give up on a lane whose work has failed or killed its worker too often."""

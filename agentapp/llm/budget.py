@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from agentapp.events import services as events
@@ -22,6 +22,29 @@ from agentapp.llm.models import Budget, LLMCall, Reservation, Spend
 from agentapp.llm.queries import DEFAULT_DAY_MICROS, level_of, spends
 from agentapp.llm.rules import money
 from agentapp.llm.rules.money import Level
+
+# Every purse of a call at once; rows are taken in the order of their ids, as `hold` takes them.
+# Without a cost (a lost call) it costs all that was held.
+SETTLE = """
+WITH held AS MATERIALIZED (
+    SELECT id, spend_id, amount_micros, coalesce(%(cost)s::bigint, amount_micros) AS cost
+    FROM agentapp_reservation WHERE call_id = %(call)s AND state = 'reserved'
+    ORDER BY spend_id FOR UPDATE
+), locked AS MATERIALIZED (
+    SELECT spend.id, held.amount_micros, held.cost
+    FROM agentapp_spend spend JOIN held ON held.spend_id = spend.id
+    ORDER BY spend.id FOR NO KEY UPDATE OF spend
+), ended AS (
+    UPDATE agentapp_reservation reservation SET state = %(state)s, settled_micros = held.cost
+    FROM held WHERE reservation.id = held.id
+)
+UPDATE agentapp_spend spend
+SET reserved_micros = reserved_micros - locked.amount_micros,
+    spent_micros = spent_micros + locked.cost,
+    background_micros = background_micros
+        + CASE WHEN %(background)s THEN locked.cost - locked.amount_micros ELSE 0 END
+FROM locked WHERE spend.id = locked.id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +124,6 @@ def _budgets(workspace_id: int, agent_id: int | None) -> QuerySet[Budget]:
     )
 
 
-@prepared
-def _held(call_id: int) -> QuerySet[Reservation]:
-    return (
-        Reservation.objects.select_for_update()
-        .filter(call_id=call_id, state=Reservation.State.RESERVED)
-        .order_by("spend_id")
-    )
-
-
 def hold(purse: Purse, *, micros: int, is_background: bool) -> None:
     """Set money aside, or raise; call it inside the transaction that writes the call.
 
@@ -185,18 +199,16 @@ def settle(call: LLMCall, *, cost_micros: int, state: Reservation.State) -> None
         cost_micros: The real cost; ignored for `LOST`, which costs all that was held.
         state: SETTLED, RELEASED (nothing was billed) or LOST.
     """
-    for reservation in _held(call_id=call.pk):
-        amount = reservation.amount_micros
-        cost = {
-            Reservation.State.RELEASED: 0,
-            Reservation.State.LOST: amount,
-        }.get(state, cost_micros)
-        Reservation.objects.filter(pk=reservation.pk).update(state=state, settled_micros=cost)
-        background = F("background_micros") + (cost - amount if call.is_background else 0)
-        Spend.objects.filter(pk=reservation.spend_id).update(
-            reserved_micros=F("reserved_micros") - amount,
-            spent_micros=F("spent_micros") + cost,
-            background_micros=background,
+    fixed = {Reservation.State.RELEASED: 0, Reservation.State.LOST: None}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SETTLE,
+            {
+                "call": call.pk,
+                "state": state,
+                "cost": fixed.get(state, cost_micros),
+                "background": call.is_background,
+            },
         )
 
 

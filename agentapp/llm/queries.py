@@ -193,14 +193,13 @@ def recent_calls(workspace: Workspace) -> QuerySet[LLMCall]:
     return LLMCall.objects.filter(workspace=workspace).select_related("agent").order_by("-pk")
 
 
-def budget_state(*, workspace_id: int, agent_id: int | None) -> BudgetState:
-    """Say whether an agent may still ask today. Four queries at most."""
-    workspace = workspace_row.get(workspace_id=workspace_id)
+def budget_state(*, workspace: Workspace, agent_id: int | None) -> BudgetState:
+    """Say whether an agent may still ask today. Five queries at most."""
     if is_free(workspace):
         return BudgetState(Level.OK)
     day = today_in(workspace)
-    budgets = _budgets_of({workspace_id}, {agent_id} if agent_id else set())
-    levels = _levels(budgets, {workspace_id: day})
+    budgets = _budgets_of({workspace.pk}, {agent_id} if agent_id else set())
+    levels = _levels(budgets, {workspace.pk: day})
     return BudgetState(money.worst(levels.values()))
 
 

@@ -49,12 +49,12 @@ def remember(*, message_id: int, turn_id: int) -> list[int]:
     Returns:
         The ids of all memories of this message that hold now; none when nothing may be kept.
     """
-    turn = queries.get_turn_answering(turn_id=turn_id, message_id=message_id)
-    message = queries.get_memorable_message(message_id=message_id) if turn else None
-    if turn is None or message is None:
+    message = queries.get_memorable_message(message_id=message_id)
+    sentences = rules.memorable_sentences(message.text) if message else []
+    if message is None or not sentences:
         return []
-    sentences = rules.memorable_sentences(message.text)
-    if not sentences:
+    turn = queries.get_turn_answering(turn_id=turn_id, message_id=message_id)
+    if turn is None:
         return []
     vectors = _vectors(sentences)
     return _store(turn=turn, seen=message, sentences=sentences, vectors=vectors)

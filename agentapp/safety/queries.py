@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
@@ -21,6 +22,7 @@ class Standing:
     hold: Hold | None
     epoch: int
     restricted: tuple[str, ...]
+    at: datetime
 
 
 def flags_of(state: SafetyState) -> Flags:
@@ -57,10 +59,12 @@ def standing(*, agent_id: int, workspace_id: int) -> Standing:
     """Return what holds an agent now. Two queries: the rows and the time."""
     rows = covering([(agent_id, workspace_id)])
     own = next((row for row in rows if row.scope == "agent"), None)
+    now = clock.now()
     return Standing(
-        hold=hold(map(flags_of, rows), now=clock.now()),
+        hold=hold(map(flags_of, rows), now=now),
         epoch=own.epoch if own else 0,
         restricted=tuple(own.restricted) if own else (),
+        at=now,
     )
 
 

@@ -12,9 +12,9 @@ from agentapp.conversation.models import Message
 from agentapp.drafts import outbox, rules
 from agentapp.drafts.errors import PendingLimitReached, Unspeakable
 from agentapp.drafts.models import Draft, DraftRevision
-from agentapp.drafts.trail import note
+from agentapp.drafts.trail import entry
+from agentapp.events.services import record_many
 from agentapp.feedback.services import reward
-from agentapp.foundation import clock
 from agentapp.foundation.errors import NotFound, Refused
 from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import normalised, one_line
@@ -155,20 +155,21 @@ def _refuse_impossible(wish: _Wish) -> None:
 
 @transaction.atomic
 def _write(wish: _Wish, verdicts: list[Verdict]) -> Draft:
-    # The agent's row serialises the count against the cap.
-    _locked_agent(agent_id=wish.agent.pk)
+    rule = _approval(wish, verdicts)
+    if rule == Draft.Approval.OWNER:
+        # The agent's row serialises the count against the cap.
+        _locked_agent(agent_id=wish.agent.pk)
     known = _with_key.first(key=wish.key)
     if known is not None:
         return known
     now_standing = standing(agent_id=wish.agent.pk, workspace_id=wish.agent.workspace_id)
-    rule = _approval(wish, verdicts)
     stop = _stop_reason(wish, verdicts, now_standing)
     if rule == Draft.Approval.OWNER and not stop:
         _check_cap(wish.agent)
-    draft = _insert(wish, rule=rule, stop=stop, epoch=now_standing.epoch)
+    draft = _insert(wish, rule=rule, stop=stop, standing=now_standing)
     DraftRevision.objects.create(draft=draft, n=1, text=draft.text, emoji=draft.emoji)
-    _note_findings(draft, verdicts)
-    note(draft, "created", approval=rule)
+    if verdicts:
+        _note_findings(draft, verdicts)
     _follow_up(draft, wish, bool(verdicts))
     return draft
 
@@ -233,8 +234,8 @@ def _check_cap(agent: Agent) -> None:
         raise PendingLimitReached
 
 
-def _insert(wish: _Wish, *, rule: str, stop: str, epoch: int) -> Draft:
-    now = clock.now()
+def _insert(wish: _Wish, *, rule: str, stop: str, standing: Standing) -> Draft:
+    now = standing.at
     status = Draft.Status.PENDING
     if stop:
         status = Draft.Status.BLOCKED
@@ -262,7 +263,7 @@ def _insert(wish: _Wish, *, rule: str, stop: str, epoch: int) -> Draft:
         tainted=wish.tainted,
         content_hash=rules.content_hash(kind=wish.kind, text=wish.text, emoji=wish.emoji),
         key=wish.key,
-        epoch=wish.epoch if wish.epoch is not None else epoch,
+        epoch=wish.epoch if wish.epoch is not None else standing.epoch,
         room_seen=newest,
         decided_at=now if status == Draft.Status.APPROVED else None,
         decided_via="rule" if status == Draft.Status.APPROVED else "",
@@ -292,12 +293,13 @@ def _note_findings(draft: Draft, verdicts: list[Verdict]) -> None:
 
 
 def _follow_up(draft: Draft, wish: _Wish, screened: bool) -> None:
+    created = entry(draft, "created", approval=draft.approval)
     if draft.status == Draft.Status.APPROVED:
         outbox.queue(draft, delay_seconds=0)
-        note(draft, "approved", via="rule")
-        note(draft, f"{draft.kind}.approved", via="rule")
+        kinds = ("approved", f"{draft.kind}.approved")
+        record_many([created, *(entry(draft, kind, via="rule") for kind in kinds)])
     elif draft.status == Draft.Status.BLOCKED:
-        note(draft, "blocked", reason=draft.reason)
+        record_many([created, entry(draft, "blocked", reason=draft.reason)])
         if screened:
             reward(
                 agent_id=draft.agent_id,
@@ -309,6 +311,7 @@ def _follow_up(draft: Draft, wish: _Wish, screened: bool) -> None:
                 note=draft.reason,
             )
     else:
+        record_many([created])
         notify(
             user_id=wish.agent.owner_id,
             workspace_id=draft.workspace_id,

@@ -190,13 +190,13 @@ def test_from_95_percent_only_the_cheap_model_answers_and_nothing_in_the_backgro
     ask()
     Spend.objects.update(spent_micros=950_000)
 
-    state = budget_state(workspace_id=cast.workspace.pk, agent_id=cast.ada.pk)
+    state = budget_state(workspace=cast.workspace, agent_id=cast.ada.pk)
     assert state.level is Level.LOW
     assert ask(key="somebody asks").model == "fake-cheap"
     with pytest.raises(gateway.BudgetExhausted, match="kept for who asks"):
         ask(key="background", purpose="decide")
     Spend.objects.update(spent_micros=row.day_micros)
-    state = budget_state(workspace_id=cast.workspace.pk, agent_id=cast.ada.pk)
+    state = budget_state(workspace=cast.workspace, agent_id=cast.ada.pk)
     assert state.level is Level.EXHAUSTED
 
 
@@ -210,7 +210,7 @@ def test_what_runs_on_ones_own_machine_costs_nothing_and_no_budget_stops_it(
 
     assert (answer.cost_micros, answer.tokens_out) == (0, 4)
     assert LLMCall.objects.get().rate is None
-    state = budget_state(workspace_id=cast.workspace.pk, agent_id=cast.ada.pk)
+    state = budget_state(workspace=cast.workspace, agent_id=cast.ada.pk)
     assert state.level is Level.OK
     assert budget_left(pairs={(cast.ada.pk, cast.workspace.pk)}) == {cast.ada.pk: True}
     assert ask(key="decide", purpose="decide").text

@@ -141,7 +141,7 @@ def test_recent_calls_are_of_one_workspace_only(cast: Cast, ask: Ask) -> None:
 
 
 def test_without_any_call_every_budget_is_fine(cast: Cast) -> None:
-    assert budget_state(workspace_id=cast.workspace.pk, agent_id=cast.ada.pk).level is Level.OK
+    assert budget_state(workspace=cast.workspace, agent_id=cast.ada.pk).level is Level.OK
     assert budget_left(pairs={(cast.ada.pk, cast.workspace.pk)}) == {cast.ada.pk: True}
     assert budget_left(pairs=[]) == {}
 
@@ -161,4 +161,4 @@ def test_reads_do_not_grow_with_the_number_of_agents(
     with django_assert_num_queries(3):
         spend_by_agent(cast.workspace)
     with django_assert_num_queries(5):
-        budget_state(workspace_id=cast.workspace.pk, agent_id=cast.ada.pk)
+        budget_state(workspace=cast.workspace, agent_id=cast.ada.pk)
