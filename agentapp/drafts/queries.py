@@ -12,7 +12,8 @@ from django.db.models import Q, QuerySet
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft, DraftRevision
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.identity.models import Participant, User
+from agentapp.foundation.prepared import prepared
+from agentapp.identity.models import Agent, Participant, Room, User
 from agentapp.identity.policy import visible
 
 MESSAGES_BEFORE = 2
@@ -117,3 +118,37 @@ def _messages_before(drafts: Iterable[Draft]) -> dict[int, list[Message]]:
     for draft_id, message_id in sorted(links, key=lambda link: link[1]):
         before[draft_id].append(messages[message_id])
     return before
+
+
+@prepared
+def agent(agent_id: int) -> QuerySet[Agent]:
+    """Return an agent with its owner; one query."""
+    return Agent.objects.select_related("owner").filter(pk=agent_id)
+
+
+@prepared
+def locked_agent(agent_id: int) -> QuerySet[Agent, int]:
+    """Lock an agent's row, inside a transaction; one query."""
+    return (
+        Agent.objects.select_for_update(no_key=True)
+        .filter(pk=agent_id)
+        .values_list("pk", flat=True)
+    )
+
+
+@prepared
+def room(room_id: int) -> QuerySet[Room]:
+    """Return a room; one query."""
+    return Room.objects.filter(pk=room_id)
+
+
+@prepared
+def target(message_id: int, room_id: int) -> QuerySet[Message, int]:
+    """Return the message's id if it is in that room; one query."""
+    return Message.objects.filter(pk=message_id, room_id=room_id).values_list("pk", flat=True)
+
+
+@prepared
+def with_key(key: str) -> QuerySet[Draft]:
+    """Return the draft with that key, if any; one query."""
+    return Draft.objects.filter(key=key)

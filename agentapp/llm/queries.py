@@ -194,7 +194,7 @@ def recent_calls(workspace: Workspace) -> QuerySet[LLMCall]:
 
 
 def budget_state(*, workspace: Workspace, agent_id: int | None) -> BudgetState:
-    """Say whether an agent may still ask today. Five queries at most."""
+    """Say whether an agent may still ask today. Four queries at most."""
     if is_free(workspace):
         return BudgetState(Level.OK)
     day = today_in(workspace)

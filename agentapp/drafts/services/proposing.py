@@ -6,17 +6,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 
 from agentapp.conversation.models import Message
-from agentapp.drafts import outbox, rules
+from agentapp.drafts import outbox, queries, rules
 from agentapp.drafts.errors import PendingLimitReached, Unspeakable
 from agentapp.drafts.models import Draft, DraftRevision
 from agentapp.drafts.trail import entry
 from agentapp.events.services import record_many
 from agentapp.feedback.services import reward
 from agentapp.foundation.errors import NotFound, Refused
-from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import normalised, one_line
 from agentapp.identity.models import Agent, Room, User
 from agentapp.notifications.services import notify
@@ -90,8 +89,8 @@ def propose(
         Unspeakable: Neither text nor emoji.
         NotFound: Agent and room lie in different workspaces.
     """
-    agent = _agent.get(agent_id=agent_id)
-    room = _room.get(room_id=room_id)
+    agent = queries.agent.get(agent_id=agent_id)
+    room = queries.room.get(room_id=room_id)
     if agent.workspace_id != room.workspace_id:
         raise NotFound
     wish = _Wish(
@@ -149,7 +148,9 @@ def _refuse_impossible(wish: _Wish) -> None:
         raise Unspeakable
     if wish.visibility == Draft.Visibility.FRIENDS and wish.room.visibility == "public":
         raise Refused("Not everybody who can read this room is a contact of the agent.")
-    if wish.target_id is not None and not _target(message_id=wish.target_id, room_id=wish.room.pk):
+    if wish.target_id is not None and not queries.target(
+        message_id=wish.target_id, room_id=wish.room.pk
+    ):
         raise NotFound("The message this refers to is not in that room.")
 
 
@@ -158,8 +159,8 @@ def _write(wish: _Wish, verdicts: list[Verdict]) -> Draft:
     rule = _approval(wish, verdicts)
     if rule == Draft.Approval.OWNER:
         # The agent's row serialises the count against the cap.
-        _locked_agent(agent_id=wish.agent.pk)
-    known = _with_key.first(key=wish.key)
+        queries.locked_agent(agent_id=wish.agent.pk)
+    known = queries.with_key.first(key=wish.key)
     if known is not None:
         return known
     now_standing = standing(agent_id=wish.agent.pk, workspace_id=wish.agent.workspace_id)
@@ -172,35 +173,6 @@ def _write(wish: _Wish, verdicts: list[Verdict]) -> Draft:
         _note_findings(draft, verdicts)
     _follow_up(draft, wish, bool(verdicts))
     return draft
-
-
-@prepared
-def _agent(agent_id: int) -> QuerySet[Agent]:
-    return Agent.objects.select_related("owner").filter(pk=agent_id)
-
-
-@prepared
-def _locked_agent(agent_id: int) -> QuerySet[Agent, int]:
-    return (
-        Agent.objects.select_for_update(no_key=True)
-        .filter(pk=agent_id)
-        .values_list("pk", flat=True)
-    )
-
-
-@prepared
-def _room(room_id: int) -> QuerySet[Room]:
-    return Room.objects.filter(pk=room_id)
-
-
-@prepared
-def _target(message_id: int, room_id: int) -> QuerySet[Message, int]:
-    return Message.objects.filter(pk=message_id, room_id=room_id).values_list("pk", flat=True)
-
-
-@prepared
-def _with_key(key: str) -> QuerySet[Draft]:
-    return Draft.objects.filter(key=key)
 
 
 def _approval(wish: _Wish, verdicts: list[Verdict]) -> str:

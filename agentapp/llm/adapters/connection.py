@@ -282,7 +282,7 @@ def _ssl_context() -> ssl.SSLContext:
 
 
 def new_client() -> httpx2.Client:
-    """Return an HTTP client for one provider; it lives as long as the process."""
+    """Return an HTTP client for one provider; whoever makes it closes it."""
     return httpx2.Client(
         transport=Transport(),
         follow_redirects=False,  # a redirect would carry the key elsewhere

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -23,6 +24,7 @@ from agentapp.llm.rules.picking import thinks_first
 
 MAX_LISTED = 2000
 MAX_NAME = 120
+MAX_CLIENTS = 64  # servers and keys that a process keeps connections to
 MAX_COUNT = 2**31 - 1  # what the column holds; more is nonsense
 _END = object()
 _NO_KEY = "-"  # the SDK insists on one; servers without keys ignore it
@@ -58,12 +60,18 @@ class OpenAIAdapter(Adapter):
         return [name for name in names if isinstance(name, str) and 0 < len(name) <= MAX_NAME]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=MAX_CLIENTS)
 def _client(_process: int, base_url: str, key: str) -> openai.OpenAI:
-    """Return this process's client for one server and key; sockets do not survive a fork."""
-    return openai.OpenAI(
-        api_key=key or _NO_KEY, base_url=base_url, max_retries=0, http_client=new_client()
+    """Return this process's client for one server and key; sockets do not survive a fork.
+
+    A client that is no longer kept closes its connections once the last answer under way is read.
+    """
+    connections = new_client()
+    client = openai.OpenAI(
+        api_key=key or _NO_KEY, base_url=base_url, max_retries=0, http_client=connections
     )
+    weakref.finalize(client, connections.close)
+    return client
 
 
 def _opened(request: Request) -> openai.Stream[object]:

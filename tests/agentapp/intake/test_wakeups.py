@@ -11,6 +11,7 @@ import redis
 from celery import current_app
 from django.conf import settings as live_settings
 from django.db import transaction
+from kombu import pools
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from agentapp.conversation.models import Message
@@ -37,8 +38,8 @@ def fresh_broker() -> Iterator[redis.Redis]:
 def send_tasks_to(url: str) -> None:
     """Point Celery there, also for what it keeps ready from before."""
     current_app.conf.broker_url = url
-    current_app.pool.force_close_all(close_pool=False)
-    current_app.amqp._producer_pool = None
+    pools.reset()
+    current_app._pool = current_app.amqp._producer_pool = None
 
 
 def waiting(broker: redis.Redis) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import socket
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from agentapp.llm.adapters import openai as openai_adapter
 from agentapp.llm.adapters.openai import OpenAIAdapter
 from agentapp.llm.adapters.protocol import (
     ChatMessage,
@@ -235,3 +238,23 @@ def test_the_sdk_is_loaded_only_when_a_model_is_asked(module: str) -> None:
     )
 
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_clients_that_are_no_longer_kept_close_when_their_last_answer_is_read(
+    server: ModelServer,
+) -> None:
+    server.always(Behaviour(text="One two three four.", gap=0.02))
+    kept = openai_adapter._client(os.getpid(), server.base_url, KEY)._client
+    under_way = OpenAIAdapter().stream(request(server.base_url))
+    words = next(under_way).text
+
+    for number in range(openai_adapter.MAX_CLIENTS):
+        openai_adapter._client(os.getpid(), server.base_url, f"another key {number}")
+    gc.collect()
+
+    assert not kept.is_closed
+    words += "".join(chunk.text for chunk in under_way)
+    assert words == "One two three four."
+    del under_way
+    gc.collect()
+    assert kept.is_closed

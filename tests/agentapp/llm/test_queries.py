@@ -160,5 +160,5 @@ def test_reads_do_not_grow_with_the_number_of_agents(
             budget_left(pairs=pairs)
     with django_assert_num_queries(3):
         spend_by_agent(cast.workspace)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         budget_state(workspace=cast.workspace, agent_id=cast.ada.pk)

@@ -19,6 +19,7 @@ from agentapp.identity.services.rooms import (
     make_room_link,
 )
 from agentapp.identity.services.tenancy import give_seat
+from agentapp.notifications.services import notify
 from agentapp.turns.models import Turn
 from dashboard import consumers
 from tests.cast import Cast, make_user
@@ -225,7 +226,15 @@ def test_a_note_reaches_its_user_only(live_cast: Cast) -> None:
 
     async def work() -> None:
         tabs = await open_pages(live_cast, keys)
-        await in_thread(live.publish, "notifications", id=live_cast.sam.pk)
+        await in_thread(
+            notify,
+            user_id=live_cast.sam.pk,
+            workspace_id=live_cast.workspace.pk,
+            kind="draft.failed",
+            subject_kind="draft",
+            subject_id=1,
+            text="It could not be sent.",
+        )
         await tabs["member"].until(lambda: "notifications" in tabs["member"].topics())
         await asyncio.sleep(0.3)
         assert tabs["owner"].topics() == set()
