@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 TEXT = 16_000  # characters
+
+
+def _mended(value: object) -> object:
+    """Take in what no store takes in, as a web form would, instead of refusing the body."""
+    if isinstance(value, str):
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\x00", "")
+    if isinstance(value, list):
+        return [_mended(each) for each in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(each) for key, each in value.items()}
+    return value
+
+
+Words = Annotated[str, BeforeValidator(_mended)]
+Tree = Annotated[dict[str, Any], BeforeValidator(_mended)]
 
 
 class Wire(Schema):
@@ -46,23 +62,23 @@ class AgentIn(Heard):
     """A new agent: from a template, one sentence, or a full spec."""
 
     workspace_id: int
-    name: str
-    spec: dict[str, Any] | None = None
-    template: str = ""
-    sentence: str = Field("", max_length=2000)
+    name: Words
+    spec: Tree | None = None
+    template: Words = ""
+    sentence: Words = Field("", max_length=2000)
 
 
 class AgentPatch(Heard):
     """A new version of an agent's blueprint, or a new name."""
 
-    name: str | None = None
-    spec: dict[str, Any] | None = None
+    name: Words | None = None
+    spec: Tree | None = None
 
 
 class SuspendIn(Heard):
     """Why, and until when; without an end it is open-ended."""
 
-    reason: str = Field("", max_length=400)
+    reason: Words = Field("", max_length=400)
     until: datetime | None = None
 
 
@@ -83,14 +99,14 @@ class RoomIn(Heard):
     """A new web room."""
 
     workspace_id: int
-    name: str = Field(max_length=120)
+    name: Words = Field(max_length=120)
     visibility: Literal["public", "private"] = "private"
 
 
 class RoomPatch(Heard):
     """How agents behave there."""
 
-    name: str | None = Field(None, max_length=120)
+    name: Words | None = Field(None, max_length=120)
     dial: Literal["silent", "asked", "joins"] | None = None
     reply_mode: Literal["approve", "own"] | None = None
 
@@ -118,7 +134,7 @@ class MessageOut(Wire):
 class MessageIn(Heard):
     """Something to say in a web room."""
 
-    text: str = Field(max_length=200_000)
+    text: Words = Field(max_length=200_000)
     reply_to_id: int | None = None
 
 
@@ -176,23 +192,23 @@ class DraftOut(Wire):
 class DraftPatch(Heard):
     """A new text for a waiting draft. `version` is the one you saw."""
 
-    content: str | None = Field(None, max_length=TEXT)
-    reaction_type: str | None = Field(None, max_length=64)
+    content: Words | None = Field(None, max_length=TEXT)
+    reaction_type: Words | None = Field(None, max_length=64)
     version: int | None = None
 
 
 class ApproveIn(Heard):
     """Send it, changed or as it is. With `version` and `contentHash` only what you saw is sent."""
 
-    edits: str | None = Field(None, max_length=TEXT)
+    edits: Words | None = Field(None, max_length=TEXT)
     version: int | None = None
-    content_hash: str | None = None
+    content_hash: Words | None = None
 
 
 class RejectIn(Heard):
     """Do not send it."""
 
-    reason: str = Field("", max_length=400)
+    reason: Words = Field("", max_length=400)
 
 
 class BulkIn(Heard):
@@ -200,7 +216,7 @@ class BulkIn(Heard):
 
     draft_ids: list[int] = Field(min_length=1, max_length=25)
     action: Literal["approve", "reject"]
-    reason: str = Field("", max_length=400)
+    reason: Words = Field("", max_length=400)
     edits: dict[int, str] = Field(default_factory=dict)
 
 

@@ -37,7 +37,7 @@ def states_of(agents: Sequence[Agent], *, now: datetime) -> dict[int, StateShown
     """Return each agent's state; two queries for any number."""
     pairs = [(agent.pk, agent.workspace_id) for agent in agents]
     rows: dict[tuple[str, int | None], list[SafetyState]] = defaultdict(list)
-    for row in SafetyState.objects.filter(covering(pairs)):
+    for row in covering(pairs):
         rows[row.scope, row.agent_id or row.workspace_id].append(row)
     writing = set(
         Turn.objects.filter(agent__in=agents, status=Turn.Status.RUNNING).values_list(

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.agentapp.management.hosts import (
@@ -44,6 +45,28 @@ def test_the_real_program_starts_and_none_of_its_processes_falls_over(first: Run
     time.sleep(SETTLED_SECONDS)
     assert set(first.child_ids()) >= OWN
     assert "starting it again" not in first.text()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE greenroom_clock SET shift = '1 day'",
+        "INSERT INTO greenroom_clock DEFAULT VALUES",
+        "DELETE FROM greenroom_clock",
+        "UPDATE agentapp_event SET payload = '{}'",
+        "DELETE FROM agentapp_event",
+        "DROP TABLE agentapp_event",
+        "CREATE TABLE intruder ()",
+    ],
+)
+def test_what_no_process_may_do_is_refused_by_the_database(first: Run, change: str) -> None:
+    worker = Path(f"/proc/{first.child_ids()['worker']}/environ").read_bytes().decode()
+    url = dict(part.partition("=")[::2] for part in worker.split("\0"))["DATABASE_URL"]
+    with (
+        psycopg.connect(url) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(change)
 
 
 def test_the_printed_link_opens_a_page_with_a_button(first: Run, place: tuple[Path, int]) -> None:

@@ -127,8 +127,29 @@ def test_hostile_text_is_taken_in(client: Client, cast: Cast) -> None:
     assert answer.status_code == 201  # type: ignore[attr-defined]
     assert answer.json()["text"] == "abc"  # type: ignore[attr-defined]
     half = post(client, f"/rooms/{cast.lounge.pk}/messages", {"text": "half \ud800 a pair"})
-    assert half.status_code == 422  # type: ignore[attr-defined]
-    assert half.json()["fields"]  # type: ignore[attr-defined]
+    assert half.status_code == 201, half.content  # type: ignore[attr-defined]
+    assert half.json()["text"] == "half \ufffd a pair"  # type: ignore[attr-defined]
+
+
+def test_hostile_edits_are_taken_in(client: Client, cast: Cast) -> None:
+    draft = waiting(cast)
+    path = f"/api/v1/drafts/{draft.pk}"
+    body = json.dumps({"content": "a\x00b \ud800 c"})
+
+    assert client.patch(path, body, content_type="application/json").status_code == 200
+
+    draft.refresh_from_db()
+    assert draft.text == "ab \ufffd c"
+
+
+def test_a_hostile_spec_is_stored(client: Client, cast: Cast) -> None:
+    spec = {"instructions": "Be \ud800 kind\x00.", "interests": ["a\x00b"]}
+    body = {"workspaceId": cast.workspace.pk, "name": "Cleo \udfff", "spec": spec}
+
+    answer = post(client, "/agents", body)
+
+    assert answer.status_code == 201, answer.content  # type: ignore[attr-defined]
+    assert answer.json()["name"] == "Cleo \ufffd"  # type: ignore[attr-defined]
 
 
 def test_the_cost_of_a_page_does_not_grow(
