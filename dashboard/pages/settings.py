@@ -1,4 +1,4 @@
-"""Settings: models, oneself, API tokens."""
+"""Settings: models, oneself, API tokens and how to use them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ from agentapp.identity.policy import Verb
 from agentapp.identity.queries import real_workspace_of
 from agentapp.llm import services as llm
 from agentapp.llm.models import Provider
+from dashboard.api.callers import CALLS_A_MINUTE
+from dashboard.api.idempotency import MAX_KEY
+from dashboard.api.paging import LIMIT
 from dashboard.forms import ProfileForm, ProviderForm, TokenForm
 from dashboard.pages.frame import done, is_fragment, member, page, show
+from dashboard.presenters.endpoints import show_subjects
 
 
 @page
@@ -110,6 +114,22 @@ def token_end(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
     if is_fragment(request):
         return show(request, "parts/tokens.html", _tokens(request))
     return redirect(reverse("settings") + "#tokens")
+
+
+@page
+@require_GET
+def api_guide(request: HttpRequest) -> HttpResponse:
+    """Explain the API to whoever may have a token for it."""
+    address = request.build_absolute_uri(reverse("api:api-root")).rstrip("/")
+    context = {
+        "workspace": _workspace(request),
+        "address": address,
+        "calls_a_minute": CALLS_A_MINUTE,
+        "longest_key": MAX_KEY,
+        "longest_page": LIMIT,
+        "subjects": show_subjects(),
+    }
+    return show(request, "dashboard/api_guide.html", context, section="settings")
 
 
 def _workspace(request: HttpRequest) -> Workspace:

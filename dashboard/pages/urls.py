@@ -86,6 +86,7 @@ urlpatterns = [
     path("settings/models/", settings.provider_add, name="provider_add"),
     path("settings/models/remove/", settings.provider_remove, name="provider_remove"),
     path("settings/you/", settings.profile, name="profile"),
+    path("settings/api/", settings.api_guide, name="api_guide"),
     path("settings/tokens/", settings.token_new, name="token_new"),
     path("settings/tokens/<uuid:token_id>/end/", settings.token_end, name="token_end"),
     path("start/<str:token>/", entrance.start, name="start"),

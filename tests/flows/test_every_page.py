@@ -35,6 +35,7 @@ OF_AN_OWNER: dict[str, Callable[[Stage], str]] = {
     "turn": lambda stage: reverse("turn", args=[Turn.objects.filter(agent=stage.agent)[0].pk]),
     "costs": lambda _: reverse("costs"),
     "settings": lambda _: reverse("settings"),
+    "api_guide": lambda _: reverse("api_guide"),
     "password": lambda _: reverse("account_change_password"),
     "second factor": lambda _: reverse("mfa_index"),
     "nothing here": lambda _: "/nothing/here/",

@@ -25,6 +25,7 @@ OWNERS_PAGES = [
     "agent_new",
     "costs",
     "settings",
+    "api_guide",
 ]
 FRAGMENTS = [
     "home_head",
@@ -84,7 +85,7 @@ def test_a_member_sees_rooms_and_settings_only(cast: Cast, sam: Client) -> None:
     assert "Lounge" in html
     assert "Approvals" not in html.split("<main")[0]
     assert "Pause all" not in html
-    for name in ("costs", "agent_new", "room_new"):
+    for name in ("costs", "agent_new", "room_new", "api_guide"):
         assert sam.get(reverse(name)).status_code == 404
 
 
