@@ -12,6 +12,7 @@ from typing_extensions import override
 from agentapp.foundation.units import MICROS_PER_USD
 from agentapp.identity.models import Room
 from agentapp.identity.rules import MAX_INSTRUCTIONS, MAX_NAME
+from agentapp.identity.services.rooms import MAX_ROOM_NAME
 from agentapp.identity.templates import MAX_SENTENCE, TEMPLATES
 
 MAX_BUDGET_USD = 10_000
@@ -23,10 +24,22 @@ SCOPES = [
 ]
 
 
-class RoomForm(forms.Form):
+class RoomNameForm(forms.Form):
+    """What a room is called."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=MAX_ROOM_NAME,
+        error_messages={
+            "required": "Give the room a name.",
+            "max_length": "At most %(limit_value)d characters; these are %(show_value)d.",
+        },
+    )
+
+
+class RoomForm(RoomNameForm):
     """A new room and who is let in."""
 
-    name = forms.CharField(label="Name", max_length=120)
     visibility = forms.ChoiceField(
         label="Who can come in",
         choices=[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from http import HTTPStatus
 
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from agentapp.conversation.queries import PAGE, recent
 from agentapp.drafts.queries import inbox
 from agentapp.foundation import clock
-from agentapp.foundation.errors import AgentError
+from agentapp.foundation.errors import AgentError, Invalid
 from agentapp.identity import policy
 from agentapp.identity import services as identity
 from agentapp.identity.models import Agent, Room, Workspace
@@ -21,7 +22,7 @@ from agentapp.identity.policy import Verb
 from agentapp.identity.queries import real_workspace_of
 from agentapp.intake import services as intake
 from agentapp.presence import services as presence
-from dashboard.forms import RoomForm
+from dashboard.forms import RoomForm, RoomNameForm
 from dashboard.pages.frame import Frame, done, is_fragment, member, page, show
 from dashboard.presenters.faces import agent_face
 from dashboard.presenters.messages import EMOJIS, show_messages
@@ -50,15 +51,7 @@ def rooms_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def room(request: HttpRequest, room_id: int) -> HttpResponse:
     """Show one room with its latest messages."""
-    row = seen_room(request, room_id)
-    here = presence_in([row])[row.pk]
-    user = member(request)
-    context = {
-        **talk(request, row),
-        "room": show_room(row, here, waiting=inbox(user).filter(room=row).count()),
-        "side": show_side(user, row, here, now=clock.now()),
-    }
-    return show(request, "dashboard/room.html", context, section="rooms")
+    return _room(request, seen_room(request, room_id))
 
 
 @page
@@ -77,14 +70,9 @@ def room_messages(request: HttpRequest, room_id: int) -> HttpResponse:
 @page
 @require_GET
 def room_side(request: HttpRequest, room_id: int) -> HttpResponse:
-    """Show who is here and the settings, for a live refresh."""
-    row = seen_room(request, room_id)
-    here = presence_in([row])[row.pk]
-    context = {
-        "room": show_room(row, here),
-        "side": show_side(member(request), row, here, now=clock.now()),
-    }
-    return show(request, "parts/room_side_body.html", context)
+    """Show the head, who is here and the settings, for a live refresh."""
+    context = _beside(request, seen_room(request, room_id))
+    return show(request, "parts/room_side_live.html", context)
 
 
 @page
@@ -133,6 +121,27 @@ def room_new(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "agent_choices": choices}
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return show(request, "dashboard/room_new.html", context, section="rooms", status=status)
+
+
+@page
+@require_POST
+def room_name(request: HttpRequest, room_id: int) -> HttpResponse:
+    """Give a room another name."""
+    row = seen_room(request, room_id)
+    policy.require(member(request), Verb.MANAGE, row)
+    form = RoomNameForm(request.POST)
+    try:
+        if form.is_valid():
+            name = form.cleaned_data["name"]
+            renamed = identity.rename_room(room_id=room_id, name=name, by=member(request))
+            return _renamed(request, renamed)
+    except Invalid as error:
+        form.add_error("name", error.message)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    if is_fragment(request):
+        context = {**_beside(request, row), "name_form": form}
+        return show(request, "parts/room_side_name.html", context, status=status)
+    return _room(request, row, name_form=form, status=status)
 
 
 @page
@@ -235,6 +244,35 @@ def talk(request: HttpRequest, row: Room, *, before: int | None = None) -> dict[
         "can_chat": row.platform == "local" and policy.can(user, Verb.CHAT, row),
         "emojis": EMOJIS,
         "client_key": secrets.token_hex(SAY_KEY_BYTES),
+    }
+
+
+def _room(
+    request: HttpRequest, row: Room, *, status: int = HTTPStatus.OK, **changed: object
+) -> HttpResponse:
+    context = {**talk(request, row), **_beside(request, row), **changed}
+    return show(request, "dashboard/room.html", context, section="rooms", status=status)
+
+
+def _renamed(request: HttpRequest, row: Room) -> HttpResponse:
+    said = f"The room is called {row} now."
+    if not is_fragment(request):
+        return done(request, to="rooms", said=said)
+    context = {**_beside(request, row), "is_renamed": True}
+    answer = show(request, "parts/room_side_name.html", context)
+    answer["HX-Trigger"] = json.dumps({"greenroom:said": said})
+    return answer
+
+
+def _beside(request: HttpRequest, row: Room) -> dict[str, object]:
+    """Return what the head and the side of a room show."""
+    user = member(request)
+    here = presence_in([row])[row.pk]
+    shown = show_room(row, here, waiting=inbox(user).filter(room=row).count())
+    return {
+        "room": shown,
+        "side": show_side(user, row, here, now=clock.now()),
+        "name_form": RoomNameForm(initial={"name": shown.name}),
     }
 
 

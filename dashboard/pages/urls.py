@@ -49,6 +49,7 @@ urlpatterns = [
     path("rooms/<int:room_id>/messages/", rooms.room_messages, name="room_messages"),
     path("rooms/<int:room_id>/side/", rooms.room_side, name="room_side"),
     path("rooms/<int:room_id>/say/", rooms.room_say, name="room_say"),
+    path("rooms/<int:room_id>/name/", rooms.room_name, name="room_name"),
     path("rooms/<int:room_id>/dial/", rooms.room_dial, name="room_dial"),
     path("rooms/<int:room_id>/mode/", rooms.room_mode, name="room_mode"),
     path("rooms/<int:room_id>/link/", rooms.room_link, name="room_link"),

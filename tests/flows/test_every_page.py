@@ -143,6 +143,21 @@ def test_the_why_panel_and_an_open_menu_have_no_fault(
     assert violations(page) == []
 
 
+@pytest.mark.parametrize(("phone", "dark"), [(False, True), (True, False)], ids=["dark", "phone"])
+def test_an_open_endpoint_and_the_form_for_a_rooms_name_have_no_fault(
+    lived_in: Stage, open_browser: Opener, phone: bool, dark: bool
+) -> None:
+    guide = reverse("api_guide")
+    page = open_browser(guide, user=lived_in.owner, phone=phone, dark=dark, is_examined=True)
+    page.locator("#get-agents-agentid-drafts > summary").click()
+    page.get_by_text("What the answer holds").locator("visible=true").click()
+    assert (violations(page), sticks_out(page)) == ([], 0)
+    page.goto(f"{reverse('room', args=[lived_in.room.pk])}#room-side")
+    page.get_by_text("Rename this room").click()
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("Lounge")
+    assert (violations(page), sticks_out(page)) == ([], 0)
+
+
 def test_a_keyboard_is_enough_to_send_a_draft(
     model: ModelServer, running_host: object, open_browser: Opener
 ) -> None:

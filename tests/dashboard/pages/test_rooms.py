@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -133,6 +136,66 @@ def test_a_room_without_a_usable_name_is_not_made(cast: Cast, root: Client, name
     answer = root.post(reverse("room_new"), {"name": name, "visibility": "private"})
     assert answer.status_code == 422
     assert Room.objects.count() == 1
+
+
+def rename(browser: Client, room: Room, name: str, **script: str) -> HttpResponse:
+    answer = browser.post(reverse("room_name", args=[room.pk]), {"name": name}, **script)
+    room.refresh_from_db()
+    return answer
+
+
+def test_an_owner_renames_a_room_and_sees_it_at_once(cast: Cast, root: Client) -> None:
+    answer = rename(root, cast.lounge, "Winter <garden>", **AS_SCRIPT)
+    assert cast.lounge.name == "Winter <garden>"
+    assert "The room is called Winter <garden> now." in answer["HX-Trigger"]
+    html = answer.content.decode()
+    assert 'data-version="Winter &lt;garden&gt;"' in html
+    assert re.search(r'hx-swap-oob="true".*<h1><bdi>Winter &lt;garden&gt;</bdi></h1>', html, re.S)
+
+
+def test_the_refreshed_side_brings_the_new_name_to_other_pages(
+    cast: Cast, root: Client, sam: Client
+) -> None:
+    rename(root, cast.lounge, "Garden", **AS_SCRIPT)
+    html = sam.get(reverse("room_side", args=[cast.lounge.pk]), **AS_SCRIPT).content.decode()
+    assert re.search(r'id="room-head-words" hx-swap-oob="true">.*Garden', html, re.S)
+
+
+def test_renaming_works_without_script(cast: Cast, root: Client) -> None:
+    assert rename(root, cast.lounge, "Garden").status_code == 302
+    assert (
+        "<h1><bdi>Garden</bdi></h1>"
+        in root.get(reverse("room", args=[cast.lounge.pk])).content.decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "Give the room a name."),
+        ("\u202e", "Give a name."),
+        ("x" * 121, "At most 120 characters; these are 121."),
+    ],
+)
+@pytest.mark.parametrize("script", [{}, AS_SCRIPT], ids=["plain", "script"])
+def test_a_name_that_cannot_be_used_is_kept_in_the_field(
+    cast: Cast, root: Client, name: str, words: str, script: dict[str, str]
+) -> None:
+    answer = rename(root, cast.lounge, name, **script)
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert words in html
+    assert "<details open>" in html
+    assert not name or f'value="{name}"' in html
+    assert cast.lounge.name == "Lounge"
+
+
+def test_who_does_not_run_a_room_cannot_rename_it(cast: Cast, sam: Client, olga: Client) -> None:
+    address = reverse("room", args=[cast.lounge.pk])
+    assert "Rename this room" not in sam.get(address).content.decode()
+    assert rename(sam, cast.lounge, "Mine", **AS_SCRIPT).status_code == 403
+    assert rename(olga, cast.lounge, "Mine", **AS_SCRIPT).status_code == 404
+    assert cast.lounge.name == "Lounge"
 
 
 def test_the_dial_and_the_switch_are_kept(cast: Cast, root: Client) -> None:
