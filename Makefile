@@ -20,6 +20,7 @@ login: environment ## print a fresh login link of a running Greenroom (DATA=/fol
 
 setup: environment-dev ## make the environment with everything that tests and checks need
 	@$(PYTHON) .ci/chromium.py
+	@$(PYTHON) .ci/synapse.py
 
 test: setup check ## run everything that CI runs
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --durations 15
