@@ -244,6 +244,9 @@ METRICS_TOKEN = env.text("METRICS_TOKEN")
 # Tests switch real model requests off; the gateway refuses anything but loopback then.
 LLM_ALLOW_REQUESTS = env.flag("LLM_ALLOW_REQUESTS", default=True)
 
+# A homeserver on one's own machine or network, also without TLS: only where the operator says so.
+MATRIX_ALLOW_PRIVATE = env.flag("MATRIX_ALLOW_PRIVATE", default=False)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,0 +1,288 @@
+"""What one login may ask of its homeserver: each request by name, each failure as one of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote
+
+from typing_extensions import override
+
+from bots.matrix.errors import LOST_LOGIN, Faltering, Limited, LoginLost, Rejected
+from bots.matrix.wire import Answer, Request, Wire
+
+CLIENT = "/_matrix/client/v3"
+MEDIA_SECONDS = 60.0
+SEND_SECONDS = 4.5  # shorter than the host waits for one piece
+SLACK_SECONDS = 15.0  # that an answer to a long poll may be late
+MAX_SYNC = 64 * 1024 * 1024  # bytes
+MAX_MEDIA = 25 * 1024 * 1024  # bytes
+DEFAULT_REST = 5.0  # seconds, when a homeserver does not say how long
+LONGEST_REST = 600.0  # seconds; whatever it says
+
+_MXC = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]{1,255})/([A-Za-z0-9_-]{1,255})")
+
+Renew = Callable[["Login"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What stands for a login: kept sealed, never logged, made once."""
+
+    homeserver: str
+    user_id: str
+    device_id: str
+    token: str
+    refresh_token: str = ""
+
+    @override
+    def __repr__(self) -> str:
+        """Return it without its tokens."""
+        return f"<login {self.user_id} {self.device_id}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A downloaded file, at most `MAX_MEDIA` long."""
+
+    content_type: str
+    content: bytes
+
+
+class Homeserver:
+    """One login's requests.
+
+    Args:
+        login: Whose they are.
+        renewed: Told of a login that was refreshed, before it is used.
+    """
+
+    def __init__(self, login: Login, *, renewed: Renew | None = None) -> None:
+        self.login = login
+        self._renewed = renewed
+        self._renewing = asyncio.Lock()
+        self._wire = Wire(login.homeserver)
+
+    async def close(self) -> None:
+        """Close the connections; the login stays valid."""
+        await self._wire.close()
+
+    async def whoami(self) -> str:
+        """Return the user id that the token stands for."""
+        return str(
+            (await self._call(Request("GET", f"{CLIENT}/account/whoami"))).get("user_id", "")
+        )
+
+    async def log_out(self) -> None:
+        """End this login; its device goes with it."""
+        await self._call(Request("POST", f"{CLIENT}/logout", body={}))
+
+    async def sync(
+        self, *, since: str, wait_seconds: float, full_state: bool, filter_: Mapping[str, object]
+    ) -> dict[str, Any]:
+        """Return what happened since a token, waiting for something to happen."""
+        query = {"timeout": str(int(wait_seconds * 1000)), "filter": json.dumps(filter_)}
+        if since:
+            query["since"] = since
+        if full_state:
+            query["full_state"] = "true"
+        seconds = wait_seconds + SLACK_SECONDS * (4 if full_state or not since else 1)
+        found = await self._call(
+            Request("GET", f"{CLIENT}/sync", query=query, seconds=seconds, most=MAX_SYNC)
+        )
+        if not isinstance(found.get("next_batch"), str):
+            raise Faltering("The homeserver's answer is not one to a sync.")
+        return found
+
+    async def messages(
+        self, room_id: str, *, start: str, end: str = "", limit: int = 100, filter_: str = ""
+    ) -> dict[str, Any]:
+        """Return a page of a room's history, the newest first."""
+        query = {"dir": "b", "limit": str(limit), "from": start, "to": end, "filter": filter_}
+        given = {key: value for key, value in query.items() if value}
+        return await self._call(
+            Request("GET", f"{_room(room_id)}/messages", query=given, most=MAX_SYNC)
+        )
+
+    async def event(self, room_id: str, event_id: str) -> dict[str, Any]:
+        """Return one event as it is now."""
+        return await self._call(Request("GET", f"{_room(room_id)}/event/{_q(event_id)}"))
+
+    async def relations(self, room_id: str, event_id: str, kind: str) -> dict[str, Any]:
+        """Return the newest 100 events of a relation to an event."""
+        path = f"/_matrix/client/v1/rooms/{_q(room_id)}/relations/{_q(event_id)}/{_q(kind)}"
+        return await self._call(Request("GET", path, query={"limit": "100"}))
+
+    async def state(self, room_id: str, kind: str) -> dict[str, Any]:
+        """Return the content of one state event."""
+        return await self._call(Request("GET", f"{_room(room_id)}/state/{_q(kind)}/"))
+
+    async def send(self, room_id: str, kind: str, content: Mapping[str, object], key: str) -> str:
+        """Put an event into a room, once per key; return its id."""
+        path = f"{_room(room_id)}/send/{_q(kind)}/{_q(key)}"
+        return _event_id(await self._call(Request("PUT", path, body=content, seconds=SEND_SECONDS)))
+
+    async def redact(self, room_id: str, event_id: str, key: str) -> str:
+        """Take an event's content away, once per key; return the redaction's id."""
+        path = f"{_room(room_id)}/redact/{_q(event_id)}/{_q(key)}"
+        return _event_id(await self._call(Request("PUT", path, body={}, seconds=SEND_SECONDS)))
+
+    async def set_typing(self, room_id: str, *, on: bool, seconds: float) -> None:
+        """Show that this login writes, for so long or until it is taken back."""
+        body: dict[str, object] = {"typing": on}
+        if on:
+            body["timeout"] = int(seconds * 1000)
+        path = f"{_room(room_id)}/typing/{_q(self.login.user_id)}"
+        await self._call(Request("PUT", path, body=body))
+
+    async def read(self, room_id: str, event_id: str, *, thread: str = "") -> None:
+        """Say that a room, or a thread in it, was read up to an event."""
+        path = f"{_room(room_id)}/receipt/m.read/{_q(event_id)}"
+        await self._call(Request("POST", path, body={"thread_id": thread} if thread else {}))
+
+    async def join(self, room_id: str, *, via: str = "") -> str:
+        """Enter a room; return its id."""
+        query = {"via": via} if via else None
+        found = await self._call(
+            Request("POST", f"{CLIENT}/join/{_q(room_id)}", query=query, body={})
+        )
+        return str(found.get("room_id", ""))
+
+    async def leave(self, room_id: str) -> None:
+        """Leave a room, or decline an invitation into it."""
+        await self._call(Request("POST", f"{_room(room_id)}/leave", body={}))
+
+    async def upload(self, content: bytes, *, content_type: str, name: str) -> str:
+        """Store a file on the homeserver; return its mxc address.
+
+        Raises:
+            Rejected: It is longer than `MAX_MEDIA`, or too long for the homeserver.
+        """
+        if len(content) > MAX_MEDIA:
+            raise Rejected("M_TOO_LARGE", 413)
+        answer = await self._ask(
+            Request(
+                "POST",
+                "/_matrix/media/v3/upload",
+                query={"filename": name},
+                body=content,
+                content_type=content_type,
+                seconds=MEDIA_SECONDS,
+            )
+        )
+        return str(answer.json().get("content_uri", ""))
+
+    async def download(self, mxc: str, *, most: int = MAX_MEDIA) -> Media:
+        """Return a file that somebody put into a room.
+
+        Raises:
+            Rejected: This is no mxc address, or there is no such file.
+            Faltering: It is longer than `most` bytes.
+        """
+        found = _MXC.fullmatch(mxc)
+        if found is None or ".." in mxc:
+            raise Rejected("M_NOT_FOUND", 404)
+        server, media_id = found.groups()
+        path = f"/_matrix/client/v1/media/download/{_q(server)}/{_q(media_id)}"
+        answer = await self._ask(Request("GET", path, seconds=MEDIA_SECONDS, most=most))
+        return Media(answer.content_type, answer.body)
+
+    async def set_account_data(self, kind: str, content: Mapping[str, object]) -> None:
+        """Store a setting with the account, such as which rooms are direct."""
+        path = f"{CLIENT}/user/{_q(self.login.user_id)}/account_data/{_q(kind)}"
+        await self._call(Request("PUT", path, body=content))
+
+    async def _call(self, request: Request) -> dict[str, Any]:
+        return (await self._ask(request)).json()
+
+    async def _ask(self, request: Request) -> Answer:
+        """Make a request; a login that ran out is renewed once, if it can be.
+
+        Raises:
+            LoginLost, Limited, Rejected, NotReached, Faltering: See there.
+        """
+        token = self.login.token
+        answer = await self._wire.ask(request, token=token)
+        try:
+            raise_for(answer)
+        except LoginLost as lost:
+            if not lost.is_soft or not await self._renew(token):
+                raise
+            answer = await self._wire.ask(request, token=self.login.token)
+            raise_for(answer)
+        return answer
+
+    async def _renew(self, used: str) -> bool:
+        """Get a new token for the refresh token; say whether there is one to go on with."""
+        async with self._renewing:
+            if self.login.token != used:
+                return True  # another request was first
+            if not self.login.refresh_token:
+                return False
+            login = await self._refreshed()
+            if self._renewed is not None:
+                await self._renewed(login)
+            self.login = login
+            return True
+
+    async def _refreshed(self) -> Login:
+        body = {"refresh_token": self.login.refresh_token}
+        answer = await self._wire.ask(Request("POST", f"{CLIENT}/refresh", body=body))
+        try:
+            raise_for(answer)
+        except Rejected as error:
+            raise LoginLost(error.code) from error
+        found = answer.json()
+        token, following = found.get("access_token"), found.get("refresh_token")
+        if not isinstance(token, str) or not token:
+            raise LoginLost("M_UNKNOWN_TOKEN")
+        if not isinstance(following, str) or not following:
+            following = self.login.refresh_token
+        return replace(self.login, token=token, refresh_token=following)
+
+
+def raise_for(answer: Answer) -> None:
+    """Raise what an answer means unless it is a success."""
+    if 200 <= answer.status < 300:
+        return
+    said = answer.json()
+    code = said.get("errcode")
+    code = code[:60] if isinstance(code, str) else ""
+    if answer.status == 429 or code == "M_LIMIT_EXCEEDED":
+        raise Limited(_rest(said, answer.retry_after))
+    if code in LOST_LOGIN:
+        raise LoginLost(code, is_soft=said.get("soft_logout") is True)
+    if answer.status >= 500 or answer.status < 400:
+        raise Faltering
+    raise Rejected(code or f"HTTP {answer.status}", answer.status)
+
+
+def _rest(said: Mapping[str, object], header: str) -> float:
+    """Return how many seconds a homeserver wants to be left alone."""
+    asked = said.get("retry_after_ms")
+    if header.isdigit():
+        seconds = float(header[:6])
+    elif isinstance(asked, (int, float)) and not isinstance(asked, bool):
+        seconds = float(min(max(asked, 0), LONGEST_REST * 1000)) / 1000
+    else:
+        seconds = DEFAULT_REST
+    return min(seconds, LONGEST_REST) if seconds == seconds else DEFAULT_REST  # noqa: PLR0124
+
+
+def _event_id(found: Mapping[str, object]) -> str:
+    event_id = found.get("event_id")
+    if not isinstance(event_id, str) or not event_id:
+        raise Faltering("The homeserver took it and did not say under which name.")
+    return event_id
+
+
+def _room(room_id: str) -> str:
+    return f"{CLIENT}/rooms/{_q(room_id)}"
+
+
+def _q(part: str) -> str:
+    return quote(part, safe="", errors="replace")
