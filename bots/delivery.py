@@ -163,9 +163,9 @@ class Delivery:
             "" if counts else " (too late: settled otherwise)",
         )
 
-    async def _mark_sent(self, sent: Sequence[Sent]) -> set[Sent]:
+    async def _mark_sent(self, sent: Sequence[Sent]) -> list[bool]:
         counted = await self._bridge.call(publication.mark_all_sent, holder=self._holder, sent=sent)
-        return {piece for piece in sent if piece.outbound_id in counted}
+        return [piece.outbound_id in counted for piece in sent]
 
     async def _settle(self, piece: Outgoing, mark: Callable[..., bool], **outcome: object) -> None:
         """Write the outcome down. If that fails, the lease runs out and the piece is read back."""

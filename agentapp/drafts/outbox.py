@@ -10,9 +10,10 @@ from django.db.models import QuerySet
 
 from agentapp.drafts import rules
 from agentapp.drafts.models import Draft, Outbound
+from agentapp.foundation import clock
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Refused
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.prepared import insert, prepared
 from agentapp.identity.models import Account
 
 WAKE_CHANNEL = "greenroom_outbound"
@@ -32,20 +33,21 @@ def queue(draft: Draft, *, delay_seconds: float) -> None:
     if account_id is None:
         raise NoLogin
     texts = [""] if draft.kind == Draft.Kind.REACTION else rules.pieces(draft.text)
-    Outbound.objects.bulk_create(
-        Outbound(
-            draft=draft,
-            agent_id=draft.agent_id,
-            room_id=draft.room_id,
-            account_id=account_id,
-            seq=seq,
-            text=text,
-            dedupe_key=rules.dedupe_key(),
-            not_before=GreenroomNow() + timedelta(seconds=delay_seconds),
-            epoch=draft.epoch,
+    delay = timedelta(seconds=delay_seconds)
+    for seq, text in enumerate(texts):
+        insert(
+            Outbound(
+                draft=draft,
+                agent_id=draft.agent_id,
+                room_id=draft.room_id,
+                account_id=account_id,
+                seq=seq,
+                text=text,
+                dedupe_key=rules.dedupe_key(),
+                not_before=clock.now() + delay if delay else GreenroomNow(),
+                epoch=draft.epoch,
+            )
         )
-        for seq, text in enumerate(texts)
-    )
     wake()
 
 

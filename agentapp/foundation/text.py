@@ -35,6 +35,11 @@ def normalised(text: str, *, limit: int = MAX_TEXT) -> str:
     return clean
 
 
+def is_shortened(clean: str, text: str) -> bool:
+    """Say whether `normalised` had to cut a text short to make `clean` of it."""
+    return clean.endswith(TRUNCATED) and not text.endswith(TRUNCATED)
+
+
 def one_line(text: str, *, limit: int = 80) -> str:
     """Return a name or title: normalised, without line breaks, at most `limit` characters."""
     return " ".join(normalised(text, limit=4 * limit).split())[:limit]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet, Value
+from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.prepared import Change, prepared, prepared_update
 from agentapp.intake.models import Lane
 
 MAX_ATTEMPTS = 5
@@ -29,12 +29,15 @@ WANT = """
 INSERT INTO agentapp_lane
     (workspace_id, agent_id, room_id, wanted_through, decided_through, due_at, fence, attempts,
      last_error)
-SELECT member.workspace_id, member.agent_id, member.room_id, %(message)s, member.joined_after,
-    greenroom_now(), 0, 0, ''
-FROM agentapp_membership member
-WHERE member.room_id = %(room)s AND member.left_at IS NULL AND member.state <> 'invited'
-    AND member.agent_id IS DISTINCT FROM %(author_agent)s
-ORDER BY member.agent_id
+SELECT member.workspace_id, member.agent_id, member.room_id, max(said.message_id),
+    member.joined_after, greenroom_now(), 0, 0, ''
+FROM unnest(%(rooms)s::bigint[], %(messages)s::bigint[], %(authors)s::bigint[])
+    AS said(room_id, message_id, author_agent)
+JOIN agentapp_membership member ON member.room_id = said.room_id
+WHERE member.left_at IS NULL AND member.state <> 'invited'
+    AND member.agent_id IS DISTINCT FROM said.author_agent
+GROUP BY member.id
+ORDER BY member.agent_id, member.room_id
 ON CONFLICT (agent_id, room_id) DO UPDATE SET
     due_at = CASE WHEN agentapp_lane.wanted_through > agentapp_lane.decided_through
         THEN agentapp_lane.due_at ELSE greenroom_now() END,
@@ -63,6 +66,14 @@ WHERE lane.id = held.id AND lane.fence = held.fence AND lane.lease_until IS NOT 
 """
 
 
+_AT_REST: dict[str, object] = {
+    "lease_until": None,
+    "attempts": 0,
+    "last_error": "",
+    "due_at": GreenroomNow(),
+}
+
+
 class StaleFence(Conflict):
     """Another worker has taken over this lane."""
 
@@ -87,14 +98,30 @@ class ClaimedLane:
     attempts: int
 
 
-def want(*, room_id: int, message_id: int, author_agent_id: int | None = None) -> bool:
-    """Queue a message for every agent that is in its room, its author excepted.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A new message that a room's agents should decide on, its author excepted."""
 
-    One statement, in the transaction that writes the message. Returns whether any lane is due.
+    room_id: int
+    message_id: int
+    author_agent_id: int | None = None
+
+
+def want(wanted: Sequence[Wanted]) -> bool:
+    """Queue messages for every agent that is in their rooms.
+
+    One statement, in the transaction that writes the messages. Returns whether any lane is due.
     """
+    if not wanted:
+        return False
     with connection.cursor() as cursor:
         cursor.execute(
-            WANT, {"room": room_id, "message": message_id, "author_agent": author_agent_id}
+            WANT,
+            {
+                "rooms": [each.room_id for each in wanted],
+                "messages": [each.message_id for each in wanted],
+                "authors": [each.author_agent_id for each in wanted],
+            },
         )
         return bool(cursor.rowcount)
 
@@ -154,26 +181,24 @@ def finish(*, claimed: ClaimedLane, through: int) -> None:
     Raises:
         StaleFence: The lane was taken over; let the transaction fail with it.
     """
-    done = Lane.objects.filter(pk=claimed.id, fence=claimed.fence).update(
-        decided_through=through,
-        lease_until=None,
-        attempts=0,
-        last_error="",
-        due_at=GreenroomNow(),
-    )
-    if done != 1:
+    if _finish(lane_id=claimed.id, fence=claimed.fence, through=through) != 1:
         raise StaleFence
+
+
+@prepared_update
+def _finish(lane_id: int, fence: int, through: int) -> Change:
+    return Lane.objects.filter(pk=lane_id, fence=fence), {"decided_through": through, **_AT_REST}
 
 
 def finish_all(*, lane_ids: Sequence[int], through: int) -> None:
     """End claims whose lanes the caller has locked with `lock`; one statement."""
-    Lane.objects.filter(pk__in=lane_ids).update(
-        decided_through=Greatest(F("decided_through"), Value(through)),
-        lease_until=None,
-        attempts=0,
-        last_error="",
-        due_at=GreenroomNow(),
-    )
+    _finish_all(lane_ids=list(lane_ids), through=through)
+
+
+@prepared_update
+def _finish_all(lane_ids: list[int], through: int) -> Change:
+    furthest = Greatest(F("decided_through"), through)
+    return Lane.objects.filter(pk__any=lane_ids), {"decided_through": furthest, **_AT_REST}
 
 
 def fail(*, claimed: ClaimedLane, error: str) -> bool:
@@ -203,11 +228,7 @@ def park(*, claimed: ClaimedLane, through: int, error: str) -> bool:
     Writes: Lane, Event `lane.parked`. What came after `through` is decided next.
     """
     parked = Lane.objects.filter(pk=claimed.id, fence=claimed.fence).update(
-        decided_through=through,
-        lease_until=None,
-        attempts=0,
-        last_error=error[:MAX_ERROR],
-        due_at=GreenroomNow(),
+        **_AT_REST | {"decided_through": through, "last_error": error[:MAX_ERROR]}
     )
     if parked != 1:
         return False

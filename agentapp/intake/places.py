@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from agentapp.conversation.rules import stored_id
-from agentapp.foundation.envelope import Author, AuthorKind, Place
+from agentapp.foundation.envelope import Author, AuthorKind, Incoming, Place
 from agentapp.foundation.errors import NotFound
 from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import one_line
@@ -63,6 +63,53 @@ def _lock(at: Whereabouts, key: str) -> Room | None:
 def _locked_room(workspace_id: int, platform: str, external_id: str) -> QuerySet[Room]:
     return Room.objects.select_for_update(no_key=True).filter(
         workspace_id=workspace_id, platform=platform, external_id=external_id
+    )
+
+
+def key_of(incoming: Incoming) -> tuple[int, str]:
+    """Return what names a message's room among the web rooms of all workspaces."""
+    return incoming.workspace_id, stored_id(incoming.place.external_id)
+
+
+def locked_web_rooms(messages: Iterable[Incoming]) -> dict[tuple[int, str], Room]:
+    """Return the rooms of these messages by `key_of`, locked in the order of their ids.
+
+    One query; rooms that nobody opened are not among them.
+    """
+    keys = {key_of(each) for each in messages}
+    rooms = _locked_web_rooms(
+        workspace_ids=[workspace_id for workspace_id, _ in keys],
+        external_ids=[external_id for _, external_id in keys],
+    )
+    return {(room.workspace_id, room.external_id): room for room in rooms}
+
+
+@prepared
+def _locked_web_rooms(workspace_ids: list[int], external_ids: list[str]) -> QuerySet[Room]:
+    return (
+        Room.objects.select_for_update(no_key=True)
+        .filter(workspace_id__any=workspace_ids, platform=LOCAL, external_id__any=external_ids)
+        .order_by("pk")
+    )
+
+
+def known_writers(messages: Iterable[Incoming]) -> dict[tuple[int, str], Identity]:
+    """Return the agents among these messages' writers by workspace and handle; one query."""
+    keys = {(each.workspace_id, stored_id(each.author.external_id)) for each in messages}
+    found = _agents(
+        workspace_ids=[workspace_id for workspace_id, _ in keys],
+        external_ids=[external_id for _, external_id in keys],
+    )
+    return {(each.workspace_id, each.external_id): each for each in found}
+
+
+@prepared
+def _agents(workspace_ids: list[int], external_ids: list[str]) -> QuerySet[Identity]:
+    return Identity.objects.filter(
+        workspace_id__any=workspace_ids,
+        platform=LOCAL,
+        external_id__any=external_ids,
+        kind=Identity.Kind.AGENT,
     )
 
 

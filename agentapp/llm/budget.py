@@ -47,6 +47,25 @@ FROM locked WHERE spend.id = locked.id
 """
 
 
+RESERVE = """
+INSERT INTO agentapp_reservation
+    (call_id, spend_id, amount_micros, settled_micros, state, lease_until)
+SELECT %(call)s, spend_id, %(micros)s, 0, 'reserved',
+    greenroom_now() + make_interval(secs => %(seconds)s)
+FROM unnest(%(spends)s::bigint[]) AS purse(spend_id)
+"""
+
+# One condition for everybody: what is spent, what is held and what is asked for fit the day.
+HOLD = """
+UPDATE agentapp_spend
+SET reserved_micros = reserved_micros + %(micros)s,
+    background_micros = background_micros + CASE WHEN %(background)s THEN %(micros)s ELSE 0 END
+WHERE id = %(spend)s AND reserved_micros + spent_micros + %(micros)s <= %(day)s
+    AND (NOT %(background)s
+        OR (background_micros < %(stops_at)s AND background_micros + %(micros)s <= %(share)s))
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Purse:
     """One budget on one day."""
@@ -124,6 +143,29 @@ def _budgets(workspace_id: int, agent_id: int | None) -> QuerySet[Budget]:
     )
 
 
+def reserve(call: LLMCall, purses: list[Purse], *, micros: int, lease_seconds: float) -> None:
+    """Set a call's money aside in every purse, inside the transaction that writes the call.
+
+    Writes: Reservation, Spend.
+
+    Raises:
+        NotEnough: It does not fit one of them. The caller's transaction must be rolled back.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            RESERVE,
+            {
+                "call": call.pk,
+                "spends": [purse.spend_id for purse in purses],
+                "micros": micros,
+                "seconds": lease_seconds,
+            },
+        )
+    # Last, so that a busy day's row is locked as briefly as can be.
+    for purse in purses:
+        hold(purse, micros=micros, is_background=call.is_background)
+
+
 def hold(purse: Purse, *, micros: int, is_background: bool) -> None:
     """Set money aside, or raise; call it inside the transaction that writes the call.
 
@@ -132,14 +174,21 @@ def hold(purse: Purse, *, micros: int, is_background: bool) -> None:
     """
     if micros == 0:
         return
-    room = Q(reserved_micros__lte=purse.day_micros - micros - F("spent_micros"))
-    changes = {"reserved_micros": F("reserved_micros") + micros}
-    if is_background:
-        stops_at, share = money.background_limits(purse.day_micros)
-        room &= Q(background_micros__lt=stops_at, background_micros__lte=share - micros)
-        changes["background_micros"] = F("background_micros") + micros
-    if Spend.objects.filter(room, pk=purse.spend_id).update(**changes) != 1:
-        raise _not_enough(purse, micros, is_background=is_background)
+    stops_at, share = money.background_limits(purse.day_micros)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            HOLD,
+            {
+                "spend": purse.spend_id,
+                "micros": micros,
+                "day": purse.day_micros,
+                "background": is_background,
+                "stops_at": stops_at,
+                "share": share,
+            },
+        )
+        if cursor.rowcount != 1:
+            raise _not_enough(purse, micros, is_background=is_background)
 
 
 def _not_enough(purse: Purse, micros: int, *, is_background: bool) -> NotEnough:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from psycopg.errors import UniqueViolation
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.prepared import Change, insert, prepared, prepared_update
 from agentapp.foundation.secrets import digest
 from agentapp.llm import budget
 from agentapp.llm.adapters.protocol import ChatMessage
@@ -150,23 +149,15 @@ def open_call(
         StillRunning: Another worker opened the same key first.
         NotEnough: The money does not fit. Nothing is written.
     """
-    lease = timedelta(seconds=question.deadline_seconds + LEASE_GRACE_SECONDS)
-    until = ExpressionWrapper(GreenroomNow() + lease, output_field=DateTimeField())
     try:
         with transaction.atomic():
             call = _claimed_row(question, key=key, route=route)
-            Reservation.objects.bulk_create(
-                Reservation(
-                    call=call,
-                    spend_id=purse.spend_id,
-                    amount_micros=held_micros,
-                    lease_until=until,
-                )
-                for purse in purses
+            budget.reserve(
+                call,
+                purses,
+                micros=held_micros,
+                lease_seconds=question.deadline_seconds + LEASE_GRACE_SECONDS,
             )
-            # Last, so that a busy day's row is locked as briefly as can be.
-            for purse in purses:
-                budget.hold(purse, micros=held_micros, is_background=question.is_background)
     except IntegrityError as error:
         if isinstance(error.__cause__, UniqueViolation):
             raise StillRunning from error
@@ -181,7 +172,7 @@ def _claimed_row(question: Question, *, key: str, route: Route) -> LLMCall:
         refused = LLMCall.objects.filter(key=key, status=LLMCall.Status.REFUSED)
         if refused.update(**fields, status=LLMCall.Status.RUNNING, error="", finished_at=None):
             return LLMCall.objects.get(key=key)
-    return LLMCall.objects.create(**fields, key=key)
+    return insert(LLMCall(**fields, key=key))
 
 
 def _fields(question: Question, route: Route) -> dict[str, object]:
@@ -220,8 +211,8 @@ def close_call(ticket: Ticket, ending: Ending) -> LLMCall:
     """
     state = Reservation.State.SETTLED if ending.was_billed else Reservation.State.RELEASED
     with transaction.atomic():
-        running = LLMCall.objects.filter(pk=ticket.call_id, status=LLMCall.Status.RUNNING)
-        changed = running.update(
+        changed = _end(
+            call_id=ticket.call_id,
             status=ending.status,
             cost_micros=ending.cost_micros,
             tokens_in=ending.tokens_in,
@@ -236,7 +227,6 @@ def close_call(ticket: Ticket, ending: Ending) -> LLMCall:
             finish_reason=ending.finish_reason,
             answer=ending.answer,
             error=ending.error[:MAX_ERROR],
-            finished_at=GreenroomNow(),
         )
         if changed != 1:
             raise Overtaken
@@ -244,6 +234,44 @@ def close_call(ticket: Ticket, ending: Ending) -> LLMCall:
         _record("llm.call.finished", call)
         budget.settle(call, cost_micros=ending.cost_micros, state=state)
     return call
+
+
+@prepared_update
+def _end(
+    *,
+    call_id: int,
+    status: str,
+    cost_micros: int,
+    tokens_in: int,
+    tokens_out: int,
+    tokens_cached: int,
+    is_estimated: bool,
+    attempts: int,
+    latency_ms: int,
+    first_token_ms: int | None,
+    served_model: str,
+    rate_id: int | None,
+    finish_reason: str,
+    answer: str,
+    error: str,
+) -> Change:
+    return LLMCall.objects.filter(pk=call_id, status=LLMCall.Status.RUNNING), {
+        "status": status,
+        "cost_micros": cost_micros,
+        "tokens_in": tokens_in,
+        "tokens_out": tokens_out,
+        "tokens_cached": tokens_cached,
+        "is_estimated": is_estimated,
+        "attempts": attempts,
+        "latency_ms": latency_ms,
+        "first_token_ms": first_token_ms,
+        "served_model": served_model,
+        "rate_id": rate_id,
+        "finish_reason": finish_reason,
+        "answer": answer,
+        "error": error,
+        "finished_at": GreenroomNow(),
+    }
 
 
 def lose(call_id: int) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+
 from django.db import transaction
 
 from agentapp.events import services as events
 from agentapp.foundation import clock
+from agentapp.foundation.prepared import Change, prepared_update
 from agentapp.relations import queries, rules
 from agentapp.relations.models import Relationship
 
@@ -28,7 +31,14 @@ def touch(*, workspace_id: int, agent_id: int, person_id: int, is_monologue: boo
     after = rules.after_exchange(before, now=clock.now(), is_monologue=is_monologue)
     row.trust, row.gained_today, row.gained_on = after.trust, after.gained_today, after.gained_on
     row.exchanges, row.last_contact_at = after.exchanges, after.last_contact_at
-    row.save(update_fields=["trust", "gained_today", "gained_on", "exchanges", "last_contact_at"])
+    _set(
+        row_id=row.pk,
+        trust=after.trust,
+        gained_today=after.gained_today,
+        gained_on=after.gained_on,
+        exchanges=after.exchanges,
+        last_contact_at=after.last_contact_at,
+    )
     events.record(
         type="relationship.changed",
         subject_kind="relationship",
@@ -38,3 +48,21 @@ def touch(*, workspace_id: int, agent_id: int, person_id: int, is_monologue: boo
         payload={"trust": round(after.trust, 2), "level": rules.level(after.trust)},
     )
     return row
+
+
+@prepared_update
+def _set(
+    row_id: int,
+    trust: float,
+    gained_today: float,
+    gained_on: date | None,
+    exchanges: int,
+    last_contact_at: datetime | None,
+) -> Change:
+    return Relationship.objects.filter(pk=row_id), {
+        "trust": trust,
+        "gained_today": gained_today,
+        "gained_on": gained_on,
+        "exchanges": exchanges,
+        "last_contact_at": last_contact_at,
+    }

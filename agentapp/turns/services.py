@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
+from psycopg.types.json import Jsonb
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict
+from agentapp.foundation.prepared import Change, insert, prepared_update
 from agentapp.foundation.text import one_line
 from agentapp.turns import queries, rules
 from agentapp.turns.models import Turn
@@ -73,12 +75,14 @@ def start(*, decided: Decided) -> Turn:
     begun = queries.on_message.first(agent_id=decided.agent_id, message_id=decided.trigger_id)
     if begun is not None:
         return begun
-    turn = Turn.objects.create(
-        agent_id=decided.agent_id,
-        trigger_kind=Turn.Trigger.MESSAGE,
-        trigger_id=decided.trigger_id,
-        status=Turn.Status.RUNNING,
-        **_columns(decided),
+    turn = insert(
+        Turn(
+            agent_id=decided.agent_id,
+            trigger_kind=Turn.Trigger.MESSAGE,
+            trigger_id=decided.trigger_id,
+            status=Turn.Status.RUNNING,
+            **_columns(decided),
+        )
     )
     _record("turn.started", turn)
     return turn
@@ -102,7 +106,10 @@ def note_context(*, turn: Turn, context: dict[str, object], taint: Sequence[str]
     """
     turn.context = {**turn.context, **context}
     turn.taint = list(taint)
-    _update(turn, context=turn.context, taint=turn.taint)
+    if not _read(
+        turn_id=turn.pk, fence=turn.fence, context=Jsonb(turn.context), taint=Jsonb(turn.taint)
+    ):
+        raise TurnTaken
 
 
 def finish(
@@ -115,16 +122,15 @@ def finish(
     Raises:
         TurnTaken: It is no longer this worker's; let the transaction fail with it.
     """
-    _update(
-        turn,
-        status=Turn.Status.DONE,
+    if not _finished(
+        turn_id=turn.pk,
+        fence=turn.fence,
         outcome=outcome[:MAX_OUTCOME],
         answer=answer,
-        steps=1,
         cost_micros=cost_micros,
         latency_ms=min(latency_ms, MAX_LATENCY_MS),
-        finished_at=GreenroomNow(),
-    )
+    ):
+        raise TurnTaken
     _record("turn.finished", turn, outcome=outcome)
 
 
@@ -136,14 +142,15 @@ def fail(*, turn: Turn, outcome: str, error: str, latency_ms: int = 0) -> None:
     Raises:
         TurnTaken: It is no longer this worker's; let the transaction fail with it.
     """
-    _update(
-        turn,
+    failed = _running(turn.pk, turn.fence).update(
         status=Turn.Status.FAILED,
         outcome=outcome[:MAX_OUTCOME],
         error=one_line(error, limit=MAX_ERROR),
         latency_ms=min(latency_ms, MAX_LATENCY_MS),
         finished_at=GreenroomNow(),
     )
+    if not failed:
+        raise TurnTaken
     _record("turn.failed", turn, outcome=outcome)
 
 
@@ -176,10 +183,28 @@ def _columns(decided: Decided) -> dict[str, object]:
     }
 
 
-def _update(turn: Turn, **fields: object) -> None:
-    running = Turn.objects.filter(pk=turn.pk, fence=turn.fence, status=Turn.Status.RUNNING)
-    if running.update(**fields) != 1:
-        raise TurnTaken
+def _running(turn_id: int, fence: int) -> QuerySet[Turn]:
+    return Turn.objects.filter(pk=turn_id, fence=fence, status=Turn.Status.RUNNING)
+
+
+@prepared_update
+def _read(turn_id: int, fence: int, context: Jsonb, taint: Jsonb) -> Change:
+    return _running(turn_id, fence), {"context": context, "taint": taint}
+
+
+@prepared_update
+def _finished(
+    turn_id: int, fence: int, outcome: str, answer: str, cost_micros: int, latency_ms: int
+) -> Change:
+    return _running(turn_id, fence), {
+        "status": Turn.Status.DONE,
+        "outcome": outcome,
+        "answer": answer,
+        "steps": 1,
+        "cost_micros": cost_micros,
+        "latency_ms": latency_ms,
+        "finished_at": GreenroomNow(),
+    }
 
 
 def _record(kind: str, turn: Turn, **payload: object) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from django.db import Error as DatabaseError
 
 from agentapp.foundation.envelope import Outgoing, Receipt
-from agentapp.foundation.errors import Conflict, Invalid, NotFound, Refused
+from agentapp.foundation.errors import AgentError, Conflict, Invalid, NotFound, Refused
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake import services as intake
+from agentapp.intake.places import NoSuchRoom
 from bots.bridge import Bridge
 from bots.connector import Accept, SendRefused, TooLate
 from bots.local.parse import is_reaction, parse_receipt
 from bots.local.render import render_deletion, render_message, render_reaction
+
+logger = logging.getLogger(__name__)
 
 PLATFORM = "local"
 
@@ -35,8 +41,11 @@ class LocalConnector:
         await self._stopped.wait()
 
     async def send(self, outgoing: Outgoing) -> Receipt:
-        """Write a piece into its room."""
-        return await self._bridge.call(_put, outgoing, name=self._account.name)
+        """Write a piece into its room, together with what other agents say at this moment."""
+        put = await self._bridge.together(_put_all, (outgoing, self._account.name))
+        if isinstance(put, Exception):
+            raise put
+        return put
 
     async def read_back(self, outgoing: Outgoing) -> Receipt | None:
         """Look whether a piece is in its room."""
@@ -48,6 +57,40 @@ class LocalConnector:
     async def stop(self) -> None:
         """End `start`."""
         self._stopped.set()
+
+
+def _put_all(pieces: Sequence[tuple[Outgoing, str]]) -> list[Receipt | Exception]:
+    """Write pieces with their agents' names; new messages together, anything else one by one."""
+    if len(pieces) > 1 and (said := _said_together(pieces)) is not None:
+        return said
+    return [_put_or_error(piece, name) for piece, name in pieces]
+
+
+def _said_together(pieces: Sequence[tuple[Outgoing, str]]) -> list[Receipt | Exception] | None:
+    """Write new messages together; None, and nothing is written, where that does not work."""
+    now = time.monotonic()
+    if any(piece.kind != "message" or now >= piece.deadline for piece, _ in pieces):
+        return None
+    try:
+        accepted = intake.accept_in_web_rooms(
+            [render_message(piece, name=name) for piece, name in pieces]
+        )
+    except (AgentError, DatabaseError) as error:
+        logger.info("%d pieces are written one by one: %s", len(pieces), type(error).__name__)
+        return None
+    return [
+        Receipt(piece.dedupe_key, message_id=each.message_id)
+        if each
+        else SendRefused(NoSuchRoom().message)
+        for (piece, _), each in zip(pieces, accepted, strict=True)
+    ]
+
+
+def _put_or_error(outgoing: Outgoing, name: str) -> Receipt | Exception:
+    try:
+        return _put(outgoing, name=name)
+    except (AgentError, DatabaseError) as error:  # told to whoever sent this piece only
+        return error
 
 
 def _put(outgoing: Outgoing, *, name: str) -> Receipt:

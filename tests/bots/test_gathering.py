@@ -17,12 +17,12 @@ class Carrier:
         self.batches: list[list[int]] = []
         self.gate = asyncio.Event()
 
-    async def carry(self, batch: Sequence[int]) -> set[int]:
+    async def carry(self, batch: Sequence[int]) -> list[bool]:
         self.batches.append(list(batch))
         await self.gate.wait()
         if 13 in batch:
             raise ConnectionError
-        return {item for item in batch if item % 2 == 0}
+        return [item % 2 == 0 for item in batch]
 
 
 def test_what_comes_during_a_call_goes_together_with_the_next_one() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from agentapp.drafts import outbox, rules
 from agentapp.drafts.models import Draft, Outbound
@@ -23,6 +23,7 @@ from agentapp.feedback.services import reward
 from agentapp.foundation import clock
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.envelope import Outgoing
+from agentapp.foundation.prepared import Change, prepared, prepared_update
 from agentapp.llm.queries import budget_left
 from agentapp.presence.models import Membership
 from agentapp.safety.models import SafetyState
@@ -91,23 +92,41 @@ def _lock_agents(agent_ids: Iterable[int]) -> None:
 
 def _lock_pieces(ids: list[int]) -> list[Outbound]:
     """Lock the pieces, then their drafts; another claimer's pieces are left alone."""
-    free = list(
+    free = _free(ids=ids)
+    _locked_drafts(draft_ids=[draft_id for _, draft_id in free])
+    # Read again after the locks: what was read before them may be old.
+    return _pieces(ids=[pk for pk, _ in free])
+
+
+@prepared
+def _free(ids: list[int]) -> QuerySet[Outbound, tuple[int, int]]:
+    return (
         Outbound.objects.select_for_update(skip_locked=True)
-        .filter(pk__in=ids, state__in=[Outbound.State.QUEUED, Outbound.State.FAILED])
+        .filter(pk__any=ids, state__in=[Outbound.State.QUEUED, Outbound.State.FAILED])
         .order_by("pk")
         .values_list("pk", "draft_id")
     )
-    list(
-        Draft.objects.select_for_update()
-        .filter(pk__in={draft_id for _, draft_id in free})
+
+
+@prepared
+def _locked_drafts(draft_ids: list[int]) -> QuerySet[Draft, int]:
+    drafts = Draft.objects.select_for_update().filter(pk__any=draft_ids)
+    return drafts.order_by("pk").values_list("pk", flat=True)
+
+
+@prepared
+def _pieces(ids: list[int]) -> QuerySet[Outbound]:
+    return (
+        Outbound.objects.filter(pk__any=ids)
+        .select_related("draft", "draft__target", "draft__agent", "room", "account")
         .order_by("pk")
-        .values_list("pk")
     )
-    # Read again after the locks: what was read before them may be old.
-    return list(
-        Outbound.objects.filter(pk__in=[pk for pk, _ in free])
-        .select_related("draft", "draft__target", "draft__agent", "room", "account", "message")
-        .order_by("pk")
+
+
+@prepared
+def _memberships(agent_ids: list[int], room_ids: list[int]) -> QuerySet[Membership]:
+    return Membership.objects.filter(
+        agent_id__any=agent_ids, room_id__any=room_ids, left_at__isnull=True
     )
 
 
@@ -115,10 +134,9 @@ def _ask_gates(pieces: list[Outbound], states: list[SafetyState]) -> list[Outbou
     now = clock.now()
     present = {
         (row.agent_id, row.room_id): row.state
-        for row in Membership.objects.filter(
-            agent_id__in={piece.agent_id for piece in pieces},
-            room_id__in={piece.room_id for piece in pieces},
-            left_at__isnull=True,
+        for row in _memberships(
+            agent_ids=[piece.agent_id for piece in pieces],
+            room_ids=[piece.room_id for piece in pieces],
         )
     }
     money = budget_left(pairs={(piece.agent_id, piece.draft.workspace_id) for piece in pieces})
@@ -199,17 +217,9 @@ def _hold_back(draft: Draft, stop: rules.Stop) -> None:
 def _lease(pieces: list[Outbound], holder: str) -> None:
     if not pieces:
         return
-    Outbound.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
-        state=Outbound.State.PUBLISHING,
-        holder=holder,
-        lease_until=GreenroomNow() + timedelta(seconds=LEASE_SECONDS),
-        attempts=F("attempts") + 1,
-    )
+    _take(ids=[piece.pk for piece in pieces], holder=holder)
     drafts = {piece.draft for piece in pieces if piece.action == Outbound.Action.SEND}
-    Draft.objects.filter(
-        pk__in=[draft.pk for draft in drafts],
-        status__in=[Draft.Status.APPROVED, Draft.Status.FAILED, Draft.Status.UNKNOWN],
-    ).update(status=Draft.Status.PUBLISHING)
+    _publish(draft_ids=[draft.pk for draft in drafts])
     for draft in drafts:
         if draft.decided_by_id is not None:
             # From here on the approval cannot be undone, so now it counts.
@@ -221,6 +231,23 @@ def _lease(pieces: list[Outbound], holder: str) -> None:
                 source="draft.approved",
                 value=rules.REWARD_APPROVED,
             )
+
+
+@prepared_update
+def _take(ids: list[int], holder: str) -> Change:
+    return Outbound.objects.filter(pk__any=ids), {
+        "state": Outbound.State.PUBLISHING,
+        "holder": holder,
+        "lease_until": GreenroomNow() + timedelta(seconds=LEASE_SECONDS),
+        "attempts": F("attempts") + 1,
+    }
+
+
+@prepared_update
+def _publish(draft_ids: list[int]) -> Change:
+    ready = [Draft.Status.APPROVED, Draft.Status.FAILED, Draft.Status.UNKNOWN]
+    drafts = Draft.objects.filter(pk__any=draft_ids, status__in=ready)
+    return drafts, {"status": Draft.Status.PUBLISHING}
 
 
 def agents_in_flight(agent_id: int) -> int:

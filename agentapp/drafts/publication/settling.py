@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from agentapp.drafts.models import Draft, Outbound
@@ -17,12 +18,30 @@ from agentapp.drafts.trail import note, note_all
 from agentapp.foundation import clock
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.envelope import Outgoing
+from agentapp.foundation.prepared import prepared
 from agentapp.notifications.services import notify
 
 MAX_ATTEMPTS = 5
 BACK_OFF_SECONDS = (1, 5, 20, 60)  # after the first, second … failed attempt
 READ_BACK_WITHIN_SECONDS = 5.0
 BATCH = 200
+
+
+_SENT = """
+UPDATE agentapp_outbound piece
+SET state = 'sent', lease_until = NULL, external_id = said.name, message_id = said.message
+FROM unnest(%(ids)s::bigint[], %(names)s::text[], %(messages)s::bigint[])
+    AS said(id, name, message)
+WHERE piece.id = said.id
+"""
+_ENDED = """
+UPDATE agentapp_draft draft
+SET status = %(status)s, reason = %(reason)s, published_at = ended.published_at,
+    metadata = ended.metadata::jsonb
+FROM unnest(%(ids)s::bigint[], %(published)s::timestamptz[], %(metadata)s::text[])
+    AS ended(id, published_at, metadata)
+WHERE draft.id = ended.id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +71,20 @@ def mark_all_sent(*, holder: str, sent: Sequence[Sent]) -> set[int]:
     Writes: Outbound, Draft, Event `agent.draft.published` or `agent.draft.retracted`.
     """
     said = {piece.outbound_id: piece for piece in sent}
-    pieces = list(_held(holder).filter(pk__in=said).order_by("pk"))
+    pieces = _mine_of(holder=holder, ids=list(said))
     for piece in pieces:
-        piece.state = Outbound.State.SENT
         piece.external_id = said[piece.pk].external_id
-        piece.lease_until = None
         if piece.action == Outbound.Action.SEND:
             piece.message_id = said[piece.pk].message_id
-    Outbound.objects.bulk_update(pieces, ["state", "external_id", "lease_until", "message"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SENT,
+            {
+                "ids": [piece.pk for piece in pieces],
+                "names": [piece.external_id for piece in pieces],
+                "messages": [piece.message_id for piece in pieces],
+            },
+        )
     _settle_drafts(pieces)
     return {piece.pk for piece in pieces}
 
@@ -163,6 +188,11 @@ def _held(holder: str) -> QuerySet[Outbound]:
     )
 
 
+@prepared
+def _mine_of(holder: str, ids: list[int]) -> QuerySet[Outbound]:
+    return _held(holder).filter(pk__any=ids).order_by("pk")
+
+
 def _mine(outbound_id: int, holder: str) -> Outbound | None:
     return _held(holder).filter(pk=outbound_id).first()
 
@@ -183,12 +213,8 @@ def _settle_drafts(pieces: list[Outbound]) -> None:
     """Move on the drafts whose last piece was just sent or taken back."""
     last = {(piece.draft_id, piece.action): piece for piece in pieces}
     ids = {draft_id for draft_id, _ in last}
-    drafts = Draft.objects.select_for_update().filter(pk__in=ids).order_by("pk").in_bulk()
-    for unsent in (
-        Outbound.objects.filter(draft_id__in=ids)
-        .exclude(state=Outbound.State.SENT)
-        .values_list("draft_id", "action")
-    ):
+    drafts = {draft.pk: draft for draft in _locked_drafts(ids=list(ids))}
+    for unsent in _unsent(draft_ids=list(ids)):
         last.pop(unsent, None)
     taken_back = {key[0] for key in last if key[1] == Outbound.Action.RETRACT}
     published = {key[0]: piece for key, piece in last.items() if key[0] not in taken_back}
@@ -204,12 +230,33 @@ def _settle_drafts(pieces: list[Outbound]) -> None:
     _end([drafts[pk] for pk in sorted(published)], Draft.Status.PUBLISHED)
 
 
+@prepared
+def _locked_drafts(ids: list[int]) -> QuerySet[Draft]:
+    return Draft.objects.select_for_update().filter(pk__any=ids).order_by("pk")
+
+
+@prepared
+def _unsent(draft_ids: list[int]) -> QuerySet[Outbound, tuple[int, str]]:
+    pieces = Outbound.objects.filter(draft_id__any=draft_ids).exclude(state=Outbound.State.SENT)
+    return pieces.values_list("draft_id", "action")
+
+
 def _end(drafts: list[Draft], status: str, *, reason: str = "") -> None:
     drafts = [draft for draft in drafts if draft.status != status]
     for draft in drafts:
         draft.status = status
         draft.reason = reason
-    Draft.objects.bulk_update(drafts, ["status", "reason", "published_at", "metadata"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ENDED,
+            {
+                "ids": [draft.pk for draft in drafts],
+                "status": status,
+                "reason": reason,
+                "published": [draft.published_at for draft in drafts],
+                "metadata": [json.dumps(draft.metadata) for draft in drafts],
+            },
+        )
     note_all(drafts, str(status), reason=reason)
 
 

@@ -16,6 +16,7 @@ from agentapp.drafts.trail import entry
 from agentapp.events.services import record_many
 from agentapp.feedback.services import reward
 from agentapp.foundation.errors import NotFound, Refused
+from agentapp.foundation.prepared import insert
 from agentapp.foundation.text import normalised, one_line
 from agentapp.identity.models import Agent, Room, User
 from agentapp.notifications.services import notify
@@ -168,7 +169,7 @@ def _write(wish: _Wish, verdicts: list[Verdict]) -> Draft:
     if rule == Draft.Approval.OWNER and not stop:
         _check_cap(wish.agent)
     draft = _insert(wish, rule=rule, stop=stop, standing=now_standing)
-    DraftRevision.objects.create(draft=draft, n=1, text=draft.text, emoji=draft.emoji)
+    insert(DraftRevision(draft=draft, n=1, text=draft.text, emoji=draft.emoji))
     if verdicts:
         _note_findings(draft, verdicts)
     _follow_up(draft, wish, bool(verdicts))
@@ -216,7 +217,7 @@ def _insert(wish: _Wish, *, rule: str, stop: str, standing: Standing) -> Draft:
     newest = wish.room_seen or (
         Message.objects.filter(room=wish.room).aggregate(newest=Max("id"))["newest"] or 0
     )
-    return Draft.objects.create(
+    draft = Draft(
         workspace_id=wish.agent.workspace_id,
         agent=wish.agent,
         turn=wish.turn,
@@ -242,6 +243,7 @@ def _insert(wish: _Wish, *, rule: str, stop: str, standing: Standing) -> Draft:
         stale_at=now + rules.STALE_AFTER if wish.kind == Draft.Kind.MESSAGE else None,
         expires_at=now + _lifetime(wish),
     )
+    return insert(draft)
 
 
 def _lifetime(wish: _Wish) -> timedelta:

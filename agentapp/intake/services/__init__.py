@@ -7,6 +7,7 @@ from agentapp.intake.services.platform import (
     accept,
     accept_delete,
     accept_edit,
+    accept_in_web_rooms,
     accept_reaction,
 )
 from agentapp.intake.services.web import (
@@ -21,6 +22,7 @@ __all__ = [
     "accept",
     "accept_delete",
     "accept_edit",
+    "accept_in_web_rooms",
     "accept_reaction",
     "delete_web_message",
     "edit_web_message",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from agentapp.foundation.text import normalised
 from agentapp.identity.models import Account, Identity, Room
 from agentapp.identity.services.people import LOCAL
 from agentapp.intake import lanes, places, wakeups
+from agentapp.intake.lanes import Wanted
 from agentapp.intake.places import Whereabouts
 from agentapp.memory import services as memory
 
@@ -52,8 +54,41 @@ def accept(incoming: Incoming) -> Accepted:
         Account.objects.filter(pk=incoming.account_id, workspace_id=at.workspace_id).update(
             cursor=incoming.cursor
         )
-    queue(room=room, author=author, recorded=recorded)
+    queue([(author, room, recorded)])
     return Accepted(recorded.id, recorded.is_new)
+
+
+@transaction.atomic
+def accept_in_web_rooms(messages: Sequence[Incoming]) -> list[Accepted | None]:
+    """Take in messages of web rooms together, each as `accept` would, in their order.
+
+    Costs the same few statements for one message and for twenty.
+
+    Returns:
+        What became of each; None for those whose room is not there.
+    """
+    rooms = places.locked_web_rooms(messages)
+    writers = places.known_writers(messages)
+    placed = [(each, rooms[key]) for each in messages if (key := places.key_of(each)) in rooms]
+    new = []
+    for each, room in placed:
+        at = Whereabouts(each.workspace_id, each.platform)
+        author = writers.get((each.workspace_id, each.author.external_id))
+        new.append(
+            conversation.NewMessage(
+                room=room,
+                author=author or places.writer(at=at, author=each.author),
+                external_id=each.external_id,
+                text=each.text,
+                reply_to=each.reply_to,
+                mentioned=_mentioned(each, at, room),
+                sent_at=each.sent_at,
+            )
+        )
+    recorded = conversation.record_all(new)
+    queue([(each.author, each.room, row) for each, row in zip(new, recorded, strict=True)])
+    accepted = iter(Accepted(row.id, row.is_new) for row in recorded)
+    return [next(accepted) if places.key_of(each) in rooms else None for each in messages]
 
 
 def _mentioned(incoming: Incoming, at: Whereabouts, room: Room) -> list[int]:
@@ -64,14 +99,16 @@ def _mentioned(incoming: Incoming, at: Whereabouts, room: Room) -> list[int]:
     return [*named, *places.named_in(room=room, text=normalised(incoming.text))]
 
 
-def queue(*, room: Room, author: Identity, recorded: conversation.Recorded) -> None:
-    """Note who is in the room and let its agents decide on a new message."""
-    if not recorded.is_new:
-        return
-    places.enter(room=room, identity=author)
-    if recorded.is_alive and lanes.want(
-        room_id=room.pk, message_id=recorded.id, author_agent_id=author.agent_id
-    ):
+def queue(said: Iterable[tuple[Identity, Room, conversation.Recorded]]) -> None:
+    """Note who is in the rooms and let their agents decide on what is new of this."""
+    wanted = []
+    for author, room, recorded in said:
+        if not recorded.is_new:
+            continue
+        places.enter(room=room, identity=author)
+        if recorded.is_alive:
+            wanted.append(Wanted(room.pk, recorded.id, author.agent_id))
+    if lanes.want(wanted):
         wakeups.lanes_due()
 
 

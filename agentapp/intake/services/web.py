@@ -60,7 +60,7 @@ def post_web_message(
         reply_to=_answered(room, reply_to_id),
         mentioned=places.named_in(room=room, text=clean),
     )
-    queue(room=room, author=author, recorded=recorded)
+    queue([(author, room, recorded)])
     return Message.objects.select_related("author", "reply_to__author").get(pk=recorded.id)
 
 

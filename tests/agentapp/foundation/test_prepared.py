@@ -6,12 +6,13 @@ import threading
 
 import pytest
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, JSONField, QuerySet, Value
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
-from agentapp.foundation.prepared import prepared, prepared_by
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.prepared import insert, prepared, prepared_by, prepared_update
 from agentapp.identity.models import Agent, Room, Seat
 from tests.cast import Cast
 from tests.fakes.connecting import in_threads
@@ -124,3 +125,50 @@ def test_an_argument_is_good_for_a_place_in_the_query_only(db: None) -> None:
         branching(role="owner")
     with pytest.raises(TypeError, match="__any"):
         listing(roles=["owner"])
+
+
+@prepared_update
+def rename(workspace_id: int, name: str) -> tuple[QuerySet[Room], dict[str, object]]:
+    BUILT.append(name)
+    rooms = Room.objects.filter(workspace_id=workspace_id, gone_at__isnull=True)
+    return rooms, {"name": name, "limits": Value({}, JSONField()), "dial": Room.Dial.ASKED}
+
+
+def test_an_update_changes_what_its_arguments_say_and_is_built_once(cast: Cast) -> None:
+    rename(workspace_id=0, name="")
+    BUILT.clear()
+    with CaptureQueriesContext(connection) as queries:
+        assert rename(workspace_id=cast.workspace.pk, name="Attic") == 1
+        assert rename(workspace_id=cast.workspace.pk, name="Barn") == 1
+        assert rename(workspace_id=0, name="Nowhere") == 0
+    cast.lounge.refresh_from_db()
+    assert (cast.lounge.name, cast.lounge.dial) == ("Barn", "asked")
+    assert (len(queries), BUILT) == (3, [])
+
+
+def test_an_insert_fills_in_what_the_database_does(cast: Cast) -> None:
+    def room(**values: object) -> Room:
+        return Room(workspace=cast.workspace, platform="local", kind="room", **values)
+
+    first = insert(room(external_id="a", name="A", limits={"memories": 3}))
+    second = insert(room(external_id="b", name="B", gone_at=GreenroomNow()))
+
+    assert first.pk
+    assert second.pk > first.pk
+    assert first.created_at <= second.created_at
+    stored = Room.objects.get(pk=first.pk)
+    assert (stored.name, stored.limits, stored.gone_at) == ("A", {"memories": 3}, None)
+    assert Room.objects.get(pk=second.pk).gone_at is not None
+    first.name = "A2"
+    first.save()
+    assert Room.objects.get(pk=first.pk).name == "A2"
+
+
+def test_an_insert_breaks_where_the_database_says_so(cast: Cast) -> None:
+    copy = Room(
+        workspace=cast.workspace, platform="local", kind="room", external_id=cast.lounge.external_id
+    )
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(copy)
+    with pytest.raises(TypeError):
+        insert(Room(workspace=cast.workspace, external_id="c", name=F("kind")))

@@ -18,7 +18,7 @@ from tests.fakes.connecting import in_threads
 
 
 def wanted(cast: Cast, message_id: int = 1) -> None:
-    lanes.want(room_id=cast.lounge.pk, message_id=message_id)
+    lanes.want([lanes.Wanted(cast.lounge.pk, message_id)])
 
 
 def claimed(cast: Cast) -> ClaimedLane:

@@ -1,9 +1,4 @@
-"""Reads whose SQL is worked out once per process.
-
-Building and compiling a queryset costs Django several times the processor time that Postgres
-needs to answer it. A prepared read pays that once; afterwards only its parameters are sent, under
-the same text, so that the server keeps its plan as well.
-"""
+"""Reads whose SQL is worked out once per process."""
 
 from __future__ import annotations
 
@@ -11,60 +6,17 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
-from django.db.models import Field, ForeignObject, Lookup, QuerySet, Value
+from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
-from typing_extensions import override
+
+from agentapp.foundation.prepared.arguments import Argument, Given
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Argument:
-    """What a builder gets for an argument: good for a place in a query and for nothing else."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def resolve_expression(self, *_args: object, **_kwargs: object) -> Given:
-        """Become a part of the query; Django calls it."""
-        return Given(self.name)
-
-    def __bool__(self) -> bool:
-        raise TypeError("A prepared read is one query: its arguments cannot choose between two.")
-
-    def __iter__(self) -> NoReturn:
-        raise TypeError("Compare with `__any=` where a prepared read takes a list.")
-
-
-class Given(Value):
-    """An argument's place in a compiled query; `value` is its name."""
-
-    @override
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
-        return "%s", (self,)
-
-
-class IsAny(Lookup):
-    """`field__any=[…]`: one parameter for the whole list, so the text does not change with it."""
-
-    lookup_name = "any"
-
-    @override
-    def get_prep_lookup(self) -> Any:
-        return self.rhs
-
-    @override
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
-        left, left_params = self.process_lhs(compiler, connection)
-        return f"{left} = ANY(%s)", (*left_params, self.rhs)
-
-
-Field.register_lookup(IsAny)
-ForeignObject.register_lookup(IsAny)
 
 
 @dataclass(frozen=True, slots=True)
