@@ -9,6 +9,8 @@ MAX_RAW = 1_000_000  # bytes
 
 # Explicit direction marks can make a line read as something it is not.
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
+# Letters and symbols by category, and yet nothing is drawn: Braille's blank, Hangul's fillers.
+_BLANK = {"\u2800", "\u115f", "\u1160", "\u3164", "\uffa0"}
 _ALLOWED_CONTROLS = {"\n", "\t"}
 TRUNCATED = "… [shortened]"
 
@@ -33,6 +35,11 @@ def normalised(text: str, *, limit: int = MAX_TEXT) -> str:
     if len(clean) > limit or len(text) > limit * 2:
         return clean[: limit - len(TRUNCATED)] + TRUNCATED
     return clean
+
+
+def is_visible(text: str) -> bool:
+    """Say whether a text shows anything: neither spaces nor format characters do."""
+    return any(c not in _BLANK and unicodedata.category(c)[0] not in "CZM" for c in text)
 
 
 def is_shortened(clean: str, text: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agentapp.foundation.errors import Invalid
-from agentapp.foundation.text import normalised, one_line
+from agentapp.foundation.text import is_visible, normalised, one_line
 
 CAPABILITIES = ("message", "post", "comment", "reaction")
 SCOPES = ("read", "write", "approve", "admin")
@@ -71,7 +71,7 @@ def spec_hash(spec: Mapping[str, object]) -> str:
 def checked_name(name: str, *, limit: int = MAX_NAME) -> str:
     """Return a name on one line, or raise `Invalid` when nothing readable is left of it."""
     clean = one_line(name, limit=limit)
-    if not clean:
+    if not is_visible(clean):
         raise Invalid("Give a name.")
     return clean
 

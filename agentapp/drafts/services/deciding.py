@@ -22,7 +22,7 @@ from agentapp.feedback.services import reward
 from agentapp.foundation import clock
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Invalid
-from agentapp.foundation.text import normalised, one_line
+from agentapp.foundation.text import is_visible, normalised, one_line
 from agentapp.identity.models import User
 from agentapp.safety.screen import screen
 
@@ -230,7 +230,7 @@ def _pending(draft_id: int, *, version: int | None = None) -> Draft:
 def _apply_edit(draft: Draft, *, text: str | None, emoji: str | None, by: User) -> None:
     new_text = draft.text if text is None else normalised(text)
     new_emoji = draft.emoji if emoji is None else one_line(emoji, limit=64)
-    if not (new_emoji if draft.kind == Draft.Kind.REACTION else new_text):
+    if not is_visible(new_emoji if draft.kind == Draft.Kind.REACTION else new_text):
         raise Unspeakable
     if (new_text, new_emoji) == (draft.text, draft.emoji):
         return

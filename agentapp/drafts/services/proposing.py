@@ -17,7 +17,7 @@ from agentapp.events.services import record_many
 from agentapp.feedback.services import reward
 from agentapp.foundation.errors import NotFound, Refused
 from agentapp.foundation.prepared import insert
-from agentapp.foundation.text import normalised, one_line
+from agentapp.foundation.text import is_visible, normalised, one_line
 from agentapp.identity.models import Agent, Room, User
 from agentapp.notifications.services import notify
 from agentapp.safety.models import Finding
@@ -145,7 +145,7 @@ def propose_by_hand(
 
 
 def _refuse_impossible(wish: _Wish) -> None:
-    if not (wish.emoji if wish.kind == Draft.Kind.REACTION else wish.text):
+    if not is_visible(wish.emoji if wish.kind == Draft.Kind.REACTION else wish.text):
         raise Unspeakable
     if wish.visibility == Draft.Visibility.FRIENDS and wish.room.visibility == "public":
         raise Refused("Not everybody who can read this room is a contact of the agent.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agentapp.foundation.text import normalised
+from agentapp.foundation.text import is_visible, normalised
 
 COMPLETE = frozenset({"stop", "", "end_turn", "eos", "stop_sequence"})
 _SENTENCE_ENDS = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019)\]*_`]*(?=\s|$)")
@@ -28,7 +28,7 @@ def sayable(text: str, *, finish_reason: str, name: str) -> str | None:
         said = _full_sentences(said)
     elif finish_reason not in COMPLETE:
         return None
-    return said or None
+    return said if is_visible(said) else None
 
 
 def _bare(text: str, name: str) -> str:

@@ -10,7 +10,7 @@ from agentapp.conversation import services as conversation
 from agentapp.conversation.models import Message
 from agentapp.foundation import clock
 from agentapp.foundation.errors import Conflict, Invalid, NotFound, Refused
-from agentapp.foundation.text import normalised, one_line
+from agentapp.foundation.text import is_visible, normalised, one_line
 from agentapp.identity import policy
 from agentapp.identity.models import Room, User
 from agentapp.identity.policy import Verb
@@ -49,7 +49,7 @@ def post_web_message(
     """
     room = _room(user, room_id)
     clean = normalised(text)
-    if not clean:
+    if not is_visible(clean):
         raise EmptyMessage
     author = ensure_local_identity(user=user, workspace=room.workspace)
     recorded = conversation.record_message(
@@ -77,7 +77,7 @@ def edit_web_message(*, user: User, message_id: int, text: str) -> Message:
         raise Refused("Only its author can change a message.")
     if message.deleted_at is not None:
         raise Conflict("This message was deleted meanwhile.")
-    if not normalised(text):
+    if not is_visible(normalised(text)):
         raise EmptyMessage
     if conversation.apply_edit(
         room=room, external_id=message.external_id, text=text, at=clock.now()

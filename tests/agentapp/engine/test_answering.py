@@ -75,3 +75,7 @@ def test_a_clipped_text_is_never_longer_than_allowed(text: str, limit: int) -> N
 @given(st.text(max_size=80), st.text(max_size=20))
 def test_any_text_can_be_asked_for_any_name(text: str, name: str) -> None:
     assert begins_with_name(text, name=name) in {True, False}
+
+
+def test_nothing_that_can_be_seen_is_no_answer() -> None:
+    assert sayable("\u200b\u2060 \n", finish_reason="stop", name="Mira") is None

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentapp.foundation.text import MAX_TEXT, TRUNCATED, normalised, one_line, raw_bytes
+from agentapp.foundation.text import (
+    MAX_TEXT,
+    TRUNCATED,
+    is_visible,
+    normalised,
+    one_line,
+    raw_bytes,
+)
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None, categories=None), max_size=400)
 
@@ -26,6 +33,13 @@ ANY_TEXT = st.text(alphabet=st.characters(codec=None, categories=None), max_size
 )
 def test_text_is_made_safe(written: str, kept: str) -> None:
     assert normalised(written) == kept
+
+
+@pytest.mark.parametrize("nothing", ["", " \n", "\u200b\u200d", "\u2800", "\u3164", "\u0301"])
+def test_what_shows_nothing_is_not_visible(nothing: str) -> None:
+    assert not is_visible(nothing)
+    assert is_visible(nothing + "👍")
+    assert is_visible("é" + nothing)
 
 
 def test_a_long_paste_is_cut_and_marked() -> None:

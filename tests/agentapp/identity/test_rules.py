@@ -76,7 +76,7 @@ def test_an_unknown_time_zone_is_refused(wrong: str) -> None:
         rules.checked_timezone(wrong)
 
 
-@pytest.mark.parametrize("wrong", ["", "  \n", "\x00", "\u202e\u2066"])
+@pytest.mark.parametrize("wrong", ["", "  \n", "\x00", "\u202e\u2066", "\u200b", "\u3164"])
 def test_a_name_of_nothing_is_refused(wrong: str) -> None:
     with pytest.raises(Invalid):
         rules.checked_name(wrong)

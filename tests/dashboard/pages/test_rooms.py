@@ -35,8 +35,9 @@ def test_the_same_key_is_the_same_message(cast: Cast, sam: Client) -> None:
     assert Message.objects.filter(text="Once").count() == 1
 
 
-def test_an_empty_message_is_refused_in_words(cast: Cast, sam: Client) -> None:
-    answer = sam.post(reverse("room_say", args=[cast.lounge.pk]), {"text": " "}, **AS_SCRIPT)
+@pytest.mark.parametrize("nothing", [" ", "\u200b\u2060", "\u2800"])
+def test_an_empty_message_is_refused_in_words(cast: Cast, sam: Client, nothing: str) -> None:
+    answer = sam.post(reverse("room_say", args=[cast.lounge.pk]), {"text": nothing}, **AS_SCRIPT)
     assert answer.status_code == 422
     assert "Write something first." in answer["HX-Trigger"]
 
