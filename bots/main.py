@@ -9,8 +9,10 @@ from bots.bridge import Bridge
 from bots.host import Host, Maker
 from bots.local.client import PLATFORM as LOCAL
 from bots.local.client import LocalConnector
+from bots.matrix.client import MatrixConnector
+from bots.matrix.parse import PLATFORM as MATRIX
 
-MAKERS: dict[str, Maker] = {LOCAL: LocalConnector}
+MAKERS: dict[str, Maker] = {LOCAL: LocalConnector, MATRIX: MatrixConnector}
 
 
 async def serve() -> None:

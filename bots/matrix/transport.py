@@ -99,10 +99,10 @@ class Homeserver:
         return found
 
     async def messages(
-        self, room_id: str, *, start: str, end: str = "", limit: int = 100, filter_: str = ""
+        self, room_id: str, *, start: str, end: str = "", limit: int = 100
     ) -> dict[str, Any]:
         """Return a page of a room's history, the newest first."""
-        query = {"dir": "b", "limit": str(limit), "from": start, "to": end, "filter": filter_}
+        query = {"dir": "b", "limit": str(limit), "from": start, "to": end}
         given = {key: value for key, value in query.items() if value}
         return await self._call(
             Request("GET", f"{_room(room_id)}/messages", query=given, most=MAX_SYNC)
@@ -117,9 +117,10 @@ class Homeserver:
         path = f"/_matrix/client/v1/rooms/{_q(room_id)}/relations/{_q(event_id)}/{_q(kind)}"
         return await self._call(Request("GET", path, query={"limit": "100"}))
 
-    async def state(self, room_id: str, kind: str) -> dict[str, Any]:
-        """Return the content of one state event."""
-        return await self._call(Request("GET", f"{_room(room_id)}/state/{_q(kind)}/"))
+    async def state(self, room_id: str, kind: str, *, whole: bool = False) -> dict[str, Any]:
+        """Return the content of one state event, or the whole event."""
+        query = {"format": "event"} if whole else None
+        return await self._call(Request("GET", f"{_room(room_id)}/state/{_q(kind)}/", query))
 
     async def send(self, room_id: str, kind: str, content: Mapping[str, object], key: str) -> str:
         """Put an event into a room, once per key; return its id."""

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
+from typing_extensions import override
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
@@ -29,6 +30,7 @@ class OpenedLogin:
     secret: str
     cursor: dict[str, object]
 
+    @override
     def __repr__(self) -> str:
         """Return it without its secret."""
         return f"<opened login at {self.cursor!r}>"

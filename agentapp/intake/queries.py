@@ -1,0 +1,65 @@
+"""What connectors have to know of the record before they hand something in."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from agentapp.conversation.models import Message, Reaction
+from agentapp.presence.models import Membership
+from agentapp.turns.models import Turn
+
+MOST_STANDING = 20  # reactions of one person in one room that are looked at
+
+
+def unknown_messages(
+    *, workspace_id: int, platform: str, ids: Iterable[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Return which of these (room, message) ids have not arrived; one query."""
+    wanted = set(ids)
+    found = Message.objects.filter(
+        room__workspace_id=workspace_id,
+        room__platform=platform,
+        room__external_id__in={room for room, _ in wanted},
+        external_id__in={message for _, message in wanted},
+        is_known=True,
+    ).values_list("room__external_id", "external_id")
+    return wanted - set(found)
+
+
+def standing_reactions(
+    *, workspace_id: int, platform: str, room_external_id: str, by: str
+) -> list[tuple[str, str]]:
+    """Return the newest reactions that somebody has in a room as (message, emoji); one query."""
+    return list(
+        Reaction.objects.filter(
+            message__room__workspace_id=workspace_id,
+            message__room__platform=platform,
+            message__room__external_id=room_external_id,
+            identity__external_id=by,
+            is_present=True,
+        )
+        .order_by("-id")
+        .values_list("message__external_id", "emoji")[:MOST_STANDING]
+    )
+
+
+def thinking_in(*, agent_id: int, platform: str) -> list[str]:
+    """Return the rooms for which a model works on an agent's words now; one query."""
+    return list(
+        Turn.objects.filter(
+            agent_id=agent_id,
+            room__platform=platform,
+            status__in=[Turn.Status.QUEUED, Turn.Status.RUNNING],
+            decision=Turn.Decision.RESPOND,
+        ).values_list("room__external_id", flat=True)
+    )
+
+
+def rooms_inside(*, agent_id: int, account_id: uuid.UUID) -> set[str]:
+    """Return the rooms that a login of an agent is on record as being in; one query."""
+    return set(
+        Membership.objects.filter(agent_id=agent_id, account_id=account_id, left_at__isnull=True)
+        .exclude(state=Membership.State.INVITED)
+        .values_list("room__external_id", flat=True)
+    )

@@ -1,0 +1,99 @@
+"""Agents whose coming and going a platform shows, rather than somebody here decides."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from django.db.models import Max
+
+from agentapp.conversation.models import Message
+from agentapp.events import services as events
+from agentapp.foundation import clock
+from agentapp.foundation.text import one_line
+from agentapp.identity.models import Room
+from agentapp.presence import services
+from agentapp.presence.models import Membership
+
+
+def invited(*, room: Room, agent_id: int, account_id: uuid.UUID, by: str) -> bool:
+    """Note an invitation once; it waits for the agent's owner. Returns whether it is new.
+
+    Writes: Membership (invited), Event `membership.invited`. The caller holds the room's lock.
+    """
+    if Membership.objects.filter(room=room, agent_id=agent_id, left_at__isnull=True).exists():
+        return False
+    membership = Membership.objects.create(
+        workspace_id=room.workspace_id,
+        agent_id=agent_id,
+        room=room,
+        account_id=account_id,
+        state=Membership.State.INVITED,
+        joined_at=clock.now(),
+        joined_after=_newest(room),
+    )
+    _record("membership.invited", membership, {"by": one_line(by)})
+    return True
+
+
+def arrived(*, room: Room, agent_id: int, since: datetime | None) -> bool:
+    """Note that an agent is in a room; say whether that is news.
+
+    An agent that was taken out here stays out, although the platform still shows it, until it
+    enters the room anew.
+
+    Args:
+        since: When the platform says it entered.
+        room: Locked by the caller.
+        agent_id: Who.
+
+    Raises:
+        Refused: No agents are allowed in this room.
+    """
+    rows = Membership.objects.filter(room=room, agent_id=agent_id).order_by("-id")
+    last = rows.first()
+    if last is None or (last.left_at is not None and since is not None and since > last.left_at):
+        services.add_agent(room_id=room.pk, agent_id=agent_id, by=None)
+        return True
+    if last.state != Membership.State.INVITED:
+        return False
+    last.state = Membership.State.ACTIVE
+    last.joined_at, last.joined_after = clock.now(), _newest(room)
+    last.save(update_fields=["state", "joined_at", "joined_after"])
+    _record("membership.joined", last, {})
+    return True
+
+
+def departed(*, room: Room, agent_id: int, is_removed: bool, reason: str) -> bool:
+    """Note that an agent is no longer in a room; say whether that is news.
+
+    Writes: Membership (left or removed), Event `membership.left` with the reason that was given.
+    """
+    membership = (
+        Membership.objects.select_for_update()
+        .filter(room=room, agent_id=agent_id, left_at__isnull=True)
+        .first()
+    )
+    if membership is None:
+        return False
+    membership.state = Membership.State.REMOVED if is_removed else Membership.State.LEFT
+    membership.left_at = clock.now()
+    membership.save(update_fields=["state", "left_at"])
+    _record("membership.left", membership, {"reason": one_line(reason), "removed": is_removed})
+    return True
+
+
+def _newest(room: Room) -> int:
+    return Message.objects.filter(room=room).aggregate(newest=Max("id"))["newest"] or 0
+
+
+def _record(type_: str, membership: Membership, payload: dict[str, object]) -> None:
+    events.record(
+        type=type_,
+        subject_kind="membership",
+        subject_id=membership.pk,
+        workspace_id=membership.workspace_id,
+        agent_id=membership.agent_id,
+        room_id=membership.room_id,
+        payload={"state": membership.state, **payload},
+    )

@@ -1,0 +1,286 @@
+"""An agent's login on a Matrix homeserver: one own sync loop, events and cursor stored together.
+
+The cursor moves only in the transaction that stores what came before it. So whatever ends the
+loop, the next one starts where the record stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import weakref
+from contextlib import suppress
+
+from django.db import Error as DatabaseError
+
+from agentapp.foundation.envelope import Author, AuthorKind, Incoming, Outgoing, Place, Receipt
+from agentapp.foundation.errors import AgentError
+from agentapp.identity.services.leases import HeldAccount
+from agentapp.identity.services.logins import keep_secret, open_login
+from agentapp.intake import services as intake
+from agentapp.intake.batches import accept_batch
+from agentapp.intake.queries import rooms_inside
+from bots.bridge import Bridge
+from bots.connector import Accept, NotSent
+from bots.matrix.errors import Faltering, Limited, LoginLost, NotReached
+from bots.matrix.harvest import Harvest, Harvester
+from bots.matrix.login import packed, unpacked
+from bots.matrix.parse import PLATFORM
+from bots.matrix.recent import Recent
+from bots.matrix.sending import Sender
+from bots.matrix.settle import Settler
+from bots.matrix.transport import Homeserver, Login
+from bots.matrix.typing import SHOWN_SECONDS, Typing
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 30.0  # of one long poll
+PATIENCE = 3  # failures in a row before the host is told and takes over the waiting
+FIRST_WAIT, LAST_WAIT = 1.0, 10.0  # seconds between those
+AT_ONCE = 8  # first syncs of all logins of a process
+MOST_AFTERWARDS = 20  # receipts sent after one sync
+
+_TIMELINE: dict[str, object] = {
+    "presence": {"types": []},
+    "account_data": {"types": []},
+    "room": {
+        "timeline": {"limit": 100},
+        "state": {"lazy_load_members": True, "include_redundant_members": True},
+        "ephemeral": {"types": []},
+        "account_data": {"types": []},
+    },
+}
+_FIRST: dict[str, object] = {
+    **_TIMELINE,
+    "room": {**_TIMELINE["room"], "timeline": {"limit": 1}},  # type: ignore[dict-item]
+}
+_gates: weakref.WeakKeyDictionary[Bridge, asyncio.Semaphore] = weakref.WeakKeyDictionary()
+
+
+class MatrixConnector:
+    """One agent on one homeserver."""
+
+    def __init__(self, account: HeldAccount, bridge: Bridge) -> None:
+        self._account = account
+        self._bridge = bridge
+        self._rng = random.Random()  # noqa: S311  (spreads retries, guards nothing)
+        self._stopped = asyncio.Event()
+        self._recent = Recent()
+        self._server: Homeserver | None = None
+        self._sender: Sender | None = None
+        self._lost: tuple[Login, LoginLost] | None = None  # the login, and why it is of no use
+        self._harvester: Harvester | None = None
+        self._afterwards: set[asyncio.Task[None]] = set()
+
+    async def verify(self) -> str:
+        """Return the user id of this login.
+
+        A login that the homeserver refused is not shown to it again before it was changed here.
+        """
+        stored = await self._bridge.call(open_login, account_id=self._account.account_id)
+        login = unpacked(stored.secret)
+        if self._lost is not None and self._lost[0] == login:
+            raise self._lost[1]
+        self._lost = None
+        try:
+            return await (await self._opened(login)).whoami()
+        except LoginLost as error:
+            raise self._losing(error) from error
+
+    async def start(self, accept: Accept) -> None:
+        """Read along until stopped. Everything goes in by whole syncs, not one by one."""
+        listening = asyncio.create_task(self._listen())
+        stopping = asyncio.create_task(self._stopped.wait())
+        try:
+            await asyncio.wait([listening, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if listening.done():
+                listening.result()
+        finally:
+            for task in (listening, stopping):
+                task.cancel()
+            await asyncio.gather(listening, stopping, return_exceptions=True)
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """Put a piece into its room, under its key as the homeserver's transaction id."""
+        try:
+            event_id = await self._out().put(outgoing)
+        except LoginLost as error:
+            raise NotSent(self._losing(error).message) from error
+        return Receipt(event_id, message_id=await self._recorded(outgoing, event_id))
+
+    async def read_back(self, outgoing: Outgoing) -> Receipt | None:
+        """Look for a piece by its transaction id among one's own events."""
+        event_id = await self._out().find(outgoing)
+        if not event_id:
+            return None
+        return Receipt(event_id, message_id=await self._recorded(outgoing, event_id))
+
+    async def set_typing(self, room_external_id: str, *, on: bool) -> None:
+        """Show or hide that this login is writing."""
+        seconds = SHOWN_SECONDS if on else 0
+        await self._connected().set_typing(room_external_id, on=on, seconds=seconds)
+
+    async def stop(self) -> None:
+        """End `start` and the connections; the login stays valid."""
+        self._stopped.set()
+        for task in list(self._afterwards):
+            task.cancel()
+        await self._close()
+
+    async def _opened(self, login: Login) -> Homeserver:
+        """Return the connections of a login; those of the one before it end."""
+        if self._server is None or self._server.login != login:
+            await self._close()
+            self._server = Homeserver(login, renewed=self._keep)
+            self._sender = Sender(
+                server=self._server, recent=self._recent, is_encrypted=self._is_encrypted
+            )
+        return self._server
+
+    async def _close(self) -> None:
+        server, self._server, self._sender = self._server, None, None
+        if server is not None:
+            await server.close()
+
+    async def _keep(self, login: Login) -> None:
+        """Store a refreshed login before it is used: the old refresh token is spent."""
+        kept = await self._bridge.call(
+            keep_secret,
+            account_id=self._account.account_id,
+            fence=self._account.fence,
+            secret=packed(login),
+        )
+        if not kept:
+            raise Faltering("Another process runs this login by now.")
+
+    def _losing(self, error: LoginLost) -> LoginLost:
+        """Note that the login is of no use until it is changed."""
+        if self._server is not None:
+            self._lost = (self._server.login, error)
+        return error
+
+    def _connected(self) -> Homeserver:
+        if self._server is None:
+            raise NotSent("The login is not connected at the moment.")
+        return self._server
+
+    def _out(self) -> Sender:
+        if self._lost is not None:
+            raise NotSent(self._lost[1].message)
+        if self._sender is None:
+            raise NotSent("The login is not connected at the moment.")
+        return self._sender
+
+    def _is_encrypted(self, room_id: str) -> bool:
+        view = self._harvester.views.get(room_id) if self._harvester else None
+        return view is not None and view.is_encrypted
+
+    async def _recorded(self, outgoing: Outgoing, event_id: str) -> int | None:
+        """Write an own message into the record now; its echo then changes nothing.
+
+        If that fails the echo brings it all the same, only later.
+        """
+        if outgoing.kind != "message":
+            return None
+        incoming = Incoming(
+            workspace_id=outgoing.workspace_id,
+            platform=PLATFORM,
+            place=Place(outgoing.room_external_id),
+            external_id=event_id,
+            author=Author(self._account.external_id, self._account.name, AuthorKind.AGENT),
+            text=outgoing.text,
+            reply_to=outgoing.reply_to,
+        )
+        try:
+            return (await self._bridge.call(intake.accept, incoming)).message_id
+        except (DatabaseError, AgentError) as error:
+            logger.warning("an own message waits for its echo: %s", type(error).__name__)
+            return None
+
+    async def _listen(self) -> None:
+        server = self._connected()
+        stored = await self._bridge.call(open_login, account_id=self._account.account_id)
+        since = stored.cursor.get("since")
+        since = since if isinstance(since, str) else ""
+        inside = await self._bridge.call(
+            rooms_inside, agent_id=self._account.agent_id, account_id=self._account.account_id
+        )
+        settler = Settler(
+            server=server, bridge=self._bridge, workspace_id=self._account.workspace_id
+        )
+        harvester = Harvester(
+            server=server,
+            account=self._account,
+            inside=inside,
+            recent=self._recent,
+            settler=settler,
+        )
+        self._harvester = harvester
+        typing = Typing(server=server, bridge=self._bridge, agent_id=self._account.agent_id)
+        try:
+            await self._loop(server, harvester, typing, since)
+        except LoginLost as error:
+            raise self._losing(error) from error
+        finally:
+            typing.stop()
+
+    async def _loop(
+        self, server: Homeserver, harvester: Harvester, typing: Typing, since: str
+    ) -> None:
+        is_first, failures = True, 0
+        while True:
+            try:
+                harvest = await self._next(server, harvester, since, is_first=is_first)
+            except Limited as limited:
+                await asyncio.sleep(limited.seconds * self._rng.uniform(1.0, 1.3))
+                continue
+            except (NotReached, Faltering):
+                failures += 1
+                if failures >= PATIENCE:
+                    raise
+                wait = min(FIRST_WAIT * 2**failures, LAST_WAIT)
+                await asyncio.sleep(wait * self._rng.uniform(0.7, 1.3))
+                continue
+            await self._bridge.call(accept_batch, harvest.batch)
+            since, is_first, failures = harvest.since, False, 0
+            harvester.inside |= harvest.entered
+            harvester.inside -= harvest.gone
+            if harvest.seen:
+                typing.heard()
+            self._afterwards_do(server, harvest)
+
+    async def _next(
+        self, server: Homeserver, harvester: Harvester, since: str, *, is_first: bool
+    ) -> Harvest:
+        """Wait for news and return them with what was missing; all rooms at a first one."""
+        if not is_first:
+            answer = await server.sync(
+                since=since, wait_seconds=POLL_SECONDS, full_state=False, filter_=_TIMELINE
+            )
+            return await harvester.read(answer, since=since)
+        async with _gates.setdefault(self._bridge, asyncio.Semaphore(AT_ONCE)):
+            answer = await server.sync(
+                since=since,
+                wait_seconds=0,
+                full_state=True,
+                filter_=_TIMELINE if since else _FIRST,
+            )
+            return await harvester.read(answer, since=since)
+
+    def _afterwards_do(self, server: Homeserver, harvest: Harvest) -> None:
+        if harvest.seen or harvest.followed:
+            task = asyncio.create_task(self._courtesies(server, harvest))
+            self._afterwards.add(task)
+            task.add_done_callback(self._afterwards.discard)
+
+    async def _courtesies(self, server: Homeserver, harvest: Harvest) -> None:
+        """Say what was read, and go where rooms went. Nothing depends on it."""
+        for seen in harvest.seen[:MOST_AFTERWARDS]:
+            with suppress(AgentError):
+                await server.read(seen.room_id, seen.event_id, thread=seen.thread)
+        for room_id, via in harvest.followed[:MOST_AFTERWARDS]:
+            try:
+                await server.join(room_id, via=via)
+            except AgentError as error:
+                logger.info("a room's successor cannot be entered: %s", error.code)
