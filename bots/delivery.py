@@ -19,6 +19,7 @@ from django.db import Error as DatabaseError
 from agentapp.drafts import publication
 from agentapp.drafts.publication import Sent
 from agentapp.drafts.publication.claiming import SEND_TIMEOUT_SECONDS
+from agentapp.foundation import faults
 from agentapp.foundation.envelope import Outgoing, Receipt
 from bots.bridge import Bridge
 from bots.connector import Connector, NotSent, SendRefused
@@ -143,8 +144,11 @@ class Delivery:
             raise NotSent("Its login is not served here any more.")
         if time.monotonic() >= piece.deadline:
             raise NotSent("It could not leave in time.")
+        faults.passing("piece.leaving")
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-            return await connector.send(piece)
+            receipt = await connector.send(piece)
+        faults.passing("piece.left")
+        return receipt
 
     async def _note_sent(self, piece: Outgoing, receipt: Receipt) -> None:
         """Write down what arrived, together with what else arrives at this moment."""
@@ -155,6 +159,7 @@ class Delivery:
             logger.warning("piece %s: that it arrived is not written", piece.outbound_id)
             logger.debug("because of %r", error)
             return
+        faults.passing("piece.settled")
         logger.info(
             "piece %s on %s: arrived as %s%s",
             piece.outbound_id,

@@ -14,6 +14,7 @@ from agentapp.engine.assemble import Prompt
 from agentapp.engine.decide import Begun
 from agentapp.engine.queries.reading import may_go_on
 from agentapp.engine.think import Thought
+from agentapp.foundation import faults
 from agentapp.identity.models import Room
 from agentapp.intake import lanes
 from agentapp.memory import services as memory
@@ -70,6 +71,7 @@ def speak(*, begun: Begun, prompt: Prompt, thought: Thought) -> None:
     except PendingLimitReached as error:
         turns.fail(turn=turn, outcome=error.code, error=error.message)
         return
+    faults.passing("draft.written")
     turns.finish(
         turn=turn,
         outcome=f"draft:{draft.status}",

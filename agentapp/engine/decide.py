@@ -18,6 +18,7 @@ from agentapp.engine.queries.picture import Picture, read_picture
 from agentapp.engine.relevance import relevance
 from agentapp.engine.rules import deciding
 from agentapp.engine.rules.views import Action, Decision, Relevance
+from agentapp.foundation import faults
 from agentapp.foundation.prepared import prepared
 from agentapp.identity.models import Room, Workspace
 from agentapp.intake import lanes
@@ -86,6 +87,7 @@ def decide_room(*, claimed: Sequence[ClaimedLane]) -> list[Begun]:
         conversation.notice(items=outcome.noticed)
         for ended_through, lane_ids in outcome.ended.items():
             lanes.finish_all(lane_ids=lane_ids, through=ended_through)
+        faults.passing("decision.written")
     return outcome.begun
 
 

@@ -19,6 +19,7 @@ from agentapp.engine import act
 from agentapp.engine.assemble import assemble
 from agentapp.engine.decide import Begun, decide_room
 from agentapp.engine.think import Interrupted, Thought, think
+from agentapp.foundation import faults
 from agentapp.foundation.database import fresh_connection
 from agentapp.foundation.errors import AgentError
 from agentapp.intake import lanes
@@ -60,6 +61,7 @@ class Crew:
         claimed = lanes.claim(limit=min(limit, free))
         if not claimed:
             return 0
+        faults.passing("lane.claimed")
         with self._lock:
             self._held.update({lane.id: lane for lane in claimed})
         by_room: dict[int, list[ClaimedLane]] = defaultdict(list)
@@ -118,6 +120,7 @@ class Crew:
         """
         live = [lane for lane in claimed if not self._parked(lane)]
         begun = self._decided(live)
+        faults.passing("turn.begun")
         thinking = {each.lane.id for each in begun}
         self._let_go(lane for lane in claimed if lane.id not in thinking)
         for each in begun:
@@ -212,6 +215,7 @@ def take_turn(*, begun: Begun, is_interrupted: Callable[[], bool] = lambda: Fals
         act.give_up(begun=begun, thought=thought)
     else:
         act.speak(begun=begun, prompt=prompt, thought=thought)
+        faults.passing("turn.ended")
 
 
 @transaction.atomic

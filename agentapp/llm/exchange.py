@@ -8,6 +8,7 @@ from contextlib import closing
 from random import SystemRandom
 from typing import NoReturn
 
+from agentapp.foundation import faults
 from agentapp.foundation.database import fresh_connection, released_connection
 from agentapp.llm import budget, calls, provider_health
 from agentapp.llm.adapters import adapter_for
@@ -41,9 +42,11 @@ def answered(ticket: Ticket, *, watch: Watch, on_text: OnText | None = None) -> 
         prompt_tokens=money.likely_prompt_tokens(m.content for m in ticket.question.messages),
         max_bytes=money.most_answer_bytes(ticket.max_tokens),
     )
+    faults.passing("call.opened")
     try:
         with released_connection():
             _converse(ticket, progress, watch, on_text)
+        faults.passing("call.answered")
         text = progress.finished_text()
     except Failure as failure:
         _fail(ticket, progress, failure, was_billed=failure.may_be_billed)
@@ -53,6 +56,7 @@ def answered(ticket: Ticket, *, watch: Watch, on_text: OnText | None = None) -> 
         _close(ticket, progress, was_billed=watch.has_sent, error=type(error).__name__)
         raise
     call = _close(ticket, progress, was_billed=True, answer=text)
+    faults.passing("call.settled")
     if ticket.route.had_error and ticket.route.provider_pk is not None:
         provider_health.note_success(ticket.route.provider_pk)
     return calls.answer_of(call)
@@ -67,6 +71,7 @@ def _converse(ticket: Ticket, progress: Progress, watch: Watch, on_text: OnText 
             with closing(_chunks(ticket, request)) as chunks:
                 for chunk in chunks:
                     shown = progress.take(chunk)
+                    faults.passing("call.streaming")
                     if shown and on_text is not None:
                         on_text(shown)
                     watch.check()

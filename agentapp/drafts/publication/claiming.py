@@ -20,7 +20,7 @@ from agentapp.drafts.publication.shape import outgoing
 from agentapp.drafts.services.deciding import return_to_owner
 from agentapp.drafts.trail import note
 from agentapp.feedback.services import reward
-from agentapp.foundation import clock
+from agentapp.foundation import clock, faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.envelope import Outgoing
 from agentapp.foundation.prepared import Change, prepared, prepared_update
@@ -71,6 +71,8 @@ def claim_due(*, holder: str, accounts: Sequence[uuid.UUID], limit: int = 20) ->
         pieces = _lock_pieces([piece_id for piece_id, _, _ in due])
         passed = _ask_gates(pieces, states)
         _lease(passed, holder)
+        faults.passing("claim.written")
+    faults.passing("piece.claimed")
     deadline = started + START_WITHIN_SECONDS
     return [outgoing(piece, deadline=deadline) for piece in passed]
 

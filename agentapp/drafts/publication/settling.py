@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.publication.shape import outgoing
 from agentapp.drafts.trail import note, note_all
-from agentapp.foundation import clock
+from agentapp.foundation import clock, faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.envelope import Outgoing
 from agentapp.foundation.prepared import prepared
@@ -86,6 +86,7 @@ def mark_all_sent(*, holder: str, sent: Sequence[Sent]) -> set[int]:
             },
         )
     _settle_drafts(pieces)
+    faults.passing("piece.marked")
     return {piece.pk for piece in pieces}
 
 

@@ -19,7 +19,7 @@ from agentapp.drafts.errors import (
 from agentapp.drafts.models import Draft, DraftRevision, Outbound
 from agentapp.drafts.trail import note
 from agentapp.feedback.services import reward
-from agentapp.foundation import clock
+from agentapp.foundation import clock, faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Invalid
 from agentapp.foundation.text import is_visible, normalised, one_line
@@ -83,6 +83,7 @@ def approve(
             if edits is not None:
                 _apply_edit(draft, text=edits, emoji=None, by=by)
             _release(draft, by=by, via=via)
+            faults.passing("approval.written")
             return draft
     raise DraftStale
 

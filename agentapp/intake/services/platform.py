@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from agentapp.conversation import services as conversation
-from agentapp.foundation import clock
+from agentapp.foundation import clock, faults
 from agentapp.foundation.envelope import Incoming, IncomingDelete, IncomingEdit, IncomingReaction
 from agentapp.foundation.text import normalised
 from agentapp.identity.models import Account, Identity, Room
@@ -110,6 +110,7 @@ def queue(said: Iterable[tuple[Identity, Room, conversation.Recorded]]) -> None:
             wanted.append(Wanted(room.pk, recorded.id, author.agent_id))
     if lanes.want(wanted):
         wakeups.lanes_due()
+    faults.passing("intake.written")
 
 
 @transaction.atomic
