@@ -55,11 +55,12 @@ def arrived(*, room: Room, agent_id: int, since: datetime | None) -> bool:
     if last is None or (last.left_at is not None and since is not None and since > last.left_at):
         services.add_agent(room_id=room.pk, agent_id=agent_id, by=None)
         return True
-    if last.state != Membership.State.INVITED:
+    was_accepted = last.left_at is None and last.prior_state == Membership.State.INVITED
+    if last.state != Membership.State.INVITED and not was_accepted:
         return False
-    last.state = Membership.State.ACTIVE
+    last.state, last.prior_state = Membership.State.ACTIVE, ""
     last.joined_at, last.joined_after = clock.now(), _newest(room)
-    last.save(update_fields=["state", "joined_at", "joined_after"])
+    last.save(update_fields=["state", "prior_state", "joined_at", "joined_after"])
     _record("membership.joined", last, {})
     return True
 

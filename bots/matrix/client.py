@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 import weakref
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from django.db import Error as DatabaseError
@@ -25,6 +26,7 @@ from bots.bridge import Bridge
 from bots.connector import Accept, NotSent
 from bots.matrix.errors import Faltering, Limited, LoginLost, NotReached
 from bots.matrix.harvest import Harvest, Harvester
+from bots.matrix.invites import Invites
 from bots.matrix.login import packed, unpacked
 from bots.matrix.parse import PLATFORM
 from bots.matrix.recent import Recent
@@ -218,16 +220,29 @@ class MatrixConnector:
         )
         self._harvester = harvester
         typing = Typing(server=server, bridge=self._bridge, agent_id=self._account.agent_id)
+        invites = Invites(server=server, bridge=self._bridge, account_id=self._account.account_id)
+        invites.look()
         try:
-            await self._loop(server, harvester, typing, since)
+            async for harvest in self._harvests(server, harvester, since):
+                if harvest.seen:
+                    typing.heard()
+                if harvest.batch.invited:
+                    invites.look()
+                self._afterwards_do(server, harvest)
         except LoginLost as error:
             raise self._losing(error) from error
         finally:
             typing.stop()
+            invites.stop()
 
-    async def _loop(
-        self, server: Homeserver, harvester: Harvester, typing: Typing, since: str
-    ) -> None:
+    async def _harvests(
+        self, server: Homeserver, harvester: Harvester, since: str
+    ) -> AsyncIterator[Harvest]:
+        """Yield every sync once it is stored.
+
+        Raises:
+            LoginLost: At once. NotReached, Faltering: After some patience.
+        """
         is_first, failures = True, 0
         while True:
             try:
@@ -246,9 +261,7 @@ class MatrixConnector:
             since, is_first, failures = harvest.since, False, 0
             harvester.inside |= harvest.entered
             harvester.inside -= harvest.gone
-            if harvest.seen:
-                typing.heard()
-            self._afterwards_do(server, harvest)
+            yield harvest
 
     async def _next(
         self, server: Homeserver, harvester: Harvester, since: str, *, is_first: bool
