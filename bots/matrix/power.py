@@ -60,15 +60,13 @@ class Powers:
     def _creators(self) -> set[str]:
         content = self.create.get("content")
         content = content if isinstance(content, Mapping) else {}
-        found = {self.create.get("sender")}
+        listed = [self.create.get("sender")]
         if self._creators_stand_above():
             more = content.get("additional_creators")
-            found |= (
-                {one for one in more if isinstance(one, str)} if isinstance(more, list) else set()
-            )
+            listed += more if isinstance(more, list) else []
         elif isinstance(content.get("creator"), str):
-            found = {content.get("creator")}
-        return {one for one in found if isinstance(one, str)}
+            listed = [content.get("creator")]
+        return {one for one in listed if isinstance(one, str)}
 
     def _creators_stand_above(self) -> bool:
         content = self.create.get("content")
