@@ -137,6 +137,9 @@ class BudgetForm(forms.Form):
         return int(self.cleaned_data["dollars"] * MICROS_PER_USD)
 
 
+PROTOCOLS = [("openai", "OpenAI"), ("anthropic", "Anthropic")]
+
+
 class ProviderForm(forms.Form):
     """A model server and the key to it."""
 
@@ -145,7 +148,10 @@ class ProviderForm(forms.Form):
         max_length=300,
         initial="https://api.openai.com/v1",
         widget=forms.URLInput(attrs={"inputmode": "url", "spellcheck": "false"}),
-        help_text="For a server on this machine something like http://localhost:11434/v1.",
+        help_text=(
+            "Such as https://api.anthropic.com or https://api.deepseek.com; "
+            "for a server on this machine something like http://localhost:11434/v1."
+        ),
     )
     key = forms.CharField(
         label="Key",
@@ -162,6 +168,12 @@ class ProviderForm(forms.Form):
         help_text="Left empty, one is picked from what the server offers.",
     )
     cheap_model = forms.CharField(label="Cheap model for side work", max_length=120, required=False)
+    kind = forms.ChoiceField(
+        label="Protocol",
+        choices=[("", "As the address tells"), *PROTOCOLS],
+        required=False,
+        help_text="Only for a server that speaks the protocol of Anthropic at its own address.",
+    )
 
 
 class ProfileForm(forms.Form):

@@ -20,7 +20,13 @@ class Provider(Record):
 
     class Kind(models.TextChoices):
         OPENAI = "openai", "OpenAI-compatible"
+        ANTHROPIC = "anthropic", "Anthropic"
         REHEARSAL = "rehearsal", "Rehearsal (demo only)"
+
+    class Circuit(models.TextChoices):
+        CLOSED = "closed", "asked as usual"
+        OPEN = "open", "left alone for a while"
+        HALF_OPEN = "half_open", "one question finds out"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="providers")
@@ -32,6 +38,12 @@ class Provider(Record):
     reply_model = models.CharField(max_length=120)
     cheap_model = models.CharField(max_length=120, blank=True)
     is_default = models.BooleanField(default=False)
+    rank = models.PositiveSmallIntegerField(default=0, help_text="the smallest is asked first")
+    circuit = models.CharField(max_length=10, choices=Circuit, default=Circuit.CLOSED)
+    circuit_failures = models.PositiveSmallIntegerField(default=0, help_text="in a row")
+    circuit_until = models.DateTimeField(
+        null=True, blank=True, help_text="open: when it may be tried; half open: the try's lease"
+    )
     verified_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=400, blank=True)
 
@@ -41,6 +53,11 @@ class Provider(Record):
                 fields=["workspace"],
                 condition=models.Q(is_default=True),
                 name="provider_one_default",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(circuit="closed", circuit_until__isnull=True)
+                | (~models.Q(circuit="closed") & models.Q(circuit_until__isnull=False)),
+                name="provider_circuit_until",
             ),
         ]
 

@@ -11,7 +11,7 @@ from django.template import loader
 from agentapp.foundation import clock
 from agentapp.foundation.database import released_connection
 from agentapp.identity.models import Workspace
-from agentapp.llm import budget
+from agentapp.llm import budget, local_servers
 from agentapp.llm.adapters import model_lister
 from agentapp.llm.adapters.protocol import (
     ChatMessage,
@@ -26,7 +26,7 @@ from agentapp.llm.calls import Answer, Question
 from agentapp.llm.errors import NotProven, ProviderUnavailable
 from agentapp.llm.exchange import answered
 from agentapp.llm.gateway import reserved
-from agentapp.llm.models import LLMCall, Provider
+from agentapp.llm.models import LLMCall
 from agentapp.llm.prices import known_price
 from agentapp.llm.queries import price_in_words
 from agentapp.llm.routes import Route
@@ -49,6 +49,7 @@ _LISTING_IS_OPTIONAL = {
 class Candidate:
     """A server that somebody wants to use; the models are "" when they are to be picked."""
 
+    kind: str
     base_url: str
     key: str
     reply_model: str
@@ -62,7 +63,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the completion showed. `models` are the names to choose others from."""
+    """What the completion showed.
+
+    Attributes:
+        models: The names to choose others from.
+        program: "Ollama" or "vLLM" when that is what runs on one's own machine.
+    """
 
     model: str
     cheap_model: str
@@ -72,6 +78,7 @@ class Proof:
     price: str
     models: list[str]
     call_id: int
+    program: str = ""
 
 
 def prove(*, workspace: Workspace, candidate: Candidate) -> Proof:
@@ -99,6 +106,7 @@ def prove(*, workspace: Workspace, candidate: Candidate) -> Proof:
         price=price_in_words(_route(workspace, candidate, reply).price),
         models=[name for name in names if can_talk(name)][:MAX_OFFERED],
         call_id=answer.call_id,
+        program=local_servers.program_at(candidate.base_url),
     )
 
 
@@ -106,7 +114,7 @@ def _listed(candidate: Candidate) -> list[str]:
     """Return the server's models; none when it does not list any but one was named."""
     try:
         with released_connection():
-            return model_lister()(candidate.target, Watch.lasting(LIST_SECONDS))
+            return model_lister(candidate.kind)(candidate.target, Watch.lasting(LIST_SECONDS))
     except DeadlinePassed:
         raise NotProven(
             f"The server did not answer within {LIST_SECONDS:.0f} seconds. "
@@ -153,6 +161,6 @@ def _asked(workspace: Workspace, candidate: Candidate, model: str) -> Answer:
 
 def _route(workspace: Workspace, candidate: Candidate, model: str) -> Route:
     day = days.local_day(clock.now(), workspace.timezone)
-    kind = Provider.Kind.OPENAI
+    kind = candidate.kind
     price = known_price(kind=kind, base_url=candidate.base_url, model=model, day=day)
     return Route(kind=kind, target=candidate.target, model=model, price=price, provider_pk=None)

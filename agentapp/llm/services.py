@@ -22,6 +22,7 @@ from agentapp.llm.prices import load_rates
 from agentapp.llm.proof import Candidate, Proof, prove
 from agentapp.llm.routes import KEY_COLUMN, KEY_TABLE, opened_key
 from agentapp.llm.rules.addresses import checked_base_url, is_local_url, origin
+from agentapp.llm.rules.protocols import is_of_somebody_else, protocol_of
 
 __all__ = ["Proof", "load_rates", "remove_provider", "set_budget", "set_provider"]
 
@@ -43,6 +44,7 @@ def set_provider(
     key: str,
     reply_model: str = "",
     cheap_model: str = "",
+    kind: str = "",
     by: User,
 ) -> Proof:
     """Connect a workspace to a model server, after one real completion from it.
@@ -52,10 +54,11 @@ def set_provider(
 
     Args:
         workspace: A real one; the demo keeps its rehearsal.
-        base_url: Any OpenAI-compatible address, such as https://api.openai.com/v1.
+        base_url: Such as https://api.openai.com/v1 or https://api.anthropic.com.
         key: "" keeps the stored key, but only at the same scheme, host and port.
         reply_model: Answers people; picked from the server's list when "".
         cheap_model: Does the small work; picked when "".
+        kind: A protocol, `Provider.Kind`; told by the address when "".
         by: An owner of the workspace, or the admin.
 
     Raises:
@@ -68,7 +71,9 @@ def set_provider(
     if workspace.is_demo:
         raise Refused("The demo keeps its rehearsal model. Connect a real one in your workspace.")
     base_url = checked_base_url(base_url, has_key=bool(key.strip()))
+    kind = _checked_kind(kind, base_url=base_url, key=key)
     candidate = Candidate(
+        kind=kind,
         base_url=base_url,
         key=_checked_key(key) or _kept_key(workspace, base_url),
         reply_model=_checked_model(reply_model),
@@ -77,6 +82,16 @@ def set_provider(
     proof = prove(workspace=workspace, candidate=candidate)
     _store(workspace, candidate, proof, by)
     return proof
+
+
+def _checked_kind(kind: str, *, base_url: str, key: str) -> str:
+    """Return the protocol to speak; refuse a key that would go to another company."""
+    if kind and kind not in {Provider.Kind.OPENAI, Provider.Kind.ANTHROPIC}:
+        raise Invalid("Choose one of the offered protocols.")
+    kind = kind or protocol_of(base_url)
+    if is_of_somebody_else(key, base_url=base_url):
+        raise BadKey("This is a key of Anthropic. Its address is https://api.anthropic.com.")
+    return kind
 
 
 def _checked_key(key: str) -> str:
@@ -109,8 +124,8 @@ def _store(workspace: Workspace, candidate: Candidate, proof: Proof, by: User) -
     provider = Provider.objects.filter(workspace=workspace, is_default=True).first()
     provider = provider or Provider(workspace=workspace, is_default=True)
     key = candidate.key
-    provider.kind = Provider.Kind.OPENAI
-    provider.name = one_line(urlsplit(candidate.base_url).netloc, limit=60)
+    provider.kind = candidate.kind
+    provider.name = one_line(_name_of(candidate.base_url, proof), limit=60)
     provider.base_url = candidate.base_url
     provider.key_sealed = key and seal(table=KEY_TABLE, pk=provider.pk, column=KEY_COLUMN, text=key)
     provider.key_hint = key[-HINT:] if len(key) >= SHORTEST_HINTED else ""
@@ -134,6 +149,11 @@ def _store(workspace: Workspace, candidate: Candidate, proof: Proof, by: User) -
             "cost_micros": proof.cost_micros,
         },
     )
+
+
+def _name_of(base_url: str, proof: Proof) -> str:
+    netloc = urlsplit(base_url).netloc
+    return f"{proof.program} at {netloc}" if proof.program else netloc
 
 
 @transaction.atomic

@@ -142,8 +142,8 @@ def _workspace(request: HttpRequest) -> Workspace:
 
 
 def _providers(workspace: Workspace) -> QuerySet[Provider]:
-    rows = Provider.objects.filter(workspace=workspace, kind=Provider.Kind.OPENAI)
-    return rows.order_by("created_at")
+    rows = Provider.objects.filter(workspace=workspace).exclude(kind=Provider.Kind.REHEARSAL)
+    return rows.order_by("rank", "created_at")
 
 
 def _tokens(request: HttpRequest) -> dict[str, object]:

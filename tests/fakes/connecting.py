@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.database import fresh_connection
@@ -14,7 +14,17 @@ from agentapp.identity.models import Workspace
 from agentapp.llm.calls import Answer
 from agentapp.llm.models import Budget, Provider, Rate
 from agentapp.llm.routes import KEY_COLUMN, KEY_TABLE
-from tests.fakes.model_server import ModelServer
+from tests.fakes.anthropic_server import AnthropicServer
+
+
+class Server(Protocol):
+    """What every fake server has."""
+
+    key: str
+
+    @property
+    def base_url(self) -> str: ...
+
 
 T = TypeVar("T")
 Ask = Callable[..., Answer]  # gateway.ask with everything filled in
@@ -23,8 +33,8 @@ CHEAP_IN, CHEAP_OUT = 1, 2  # per token of fake-cheap
 _EVER = date(2020, 1, 1)
 
 
-def connect(workspace: Workspace, server: ModelServer) -> Provider:
-    """Make the server answer for a workspace, at a price."""
+def connect(workspace: Workspace, server: Server) -> Provider:
+    """Make the server answer for a workspace, at a price, after those connected before."""
     for model, tokens_in, tokens_out in (
         ("fake-chat", MICROS_IN, MICROS_OUT),
         ("fake-cheap", CHEAP_IN, CHEAP_OUT),
@@ -38,11 +48,37 @@ def connect(workspace: Workspace, server: ModelServer) -> Provider:
                 "cached_micros": tokens_in * 1_000_000,
             },
         )
-    provider = Provider(workspace=workspace, name="fake", is_default=True)
+    return _connected(workspace, server, reply_model="fake-chat", cheap_model="fake-cheap")
+
+
+def connect_anthropic(workspace: Workspace, server: AnthropicServer) -> Provider:
+    """Make a server that speaks Anthropic's protocol answer; what it had cached costs a micro."""
+    Rate.objects.get_or_create(
+        model="claude-sonnet-5",
+        effective_from=_EVER,
+        defaults={
+            "input_micros": MICROS_IN * 1_000_000,
+            "output_micros": MICROS_OUT * 1_000_000,
+            "cached_micros": 1_000_000,
+        },
+    )
+    return _connected(
+        workspace,
+        server,
+        kind=Provider.Kind.ANTHROPIC,
+        reply_model="claude-sonnet-5",
+        cheap_model="claude-sonnet-5",
+    )
+
+
+def _connected(workspace: Workspace, server: Server, **fields: object) -> Provider:
+    rank = Provider.objects.filter(workspace=workspace).count()
+    provider = Provider(workspace=workspace, name=f"fake {rank}", is_default=rank == 0, rank=rank)
     provider.base_url = server.base_url
-    provider.reply_model, provider.cheap_model = "fake-chat", "fake-cheap"
     provider.key_sealed = seal(table=KEY_TABLE, pk=provider.pk, column=KEY_COLUMN, text=server.key)
     provider.verified_at = GreenroomNow()
+    for name, value in fields.items():
+        setattr(provider, name, value)
     provider.save()
     provider.refresh_from_db()
     return provider

@@ -99,6 +99,7 @@ class ModelServer:
     def __init__(self, *, key: str = KEY, models: tuple[str, ...] = MODELS, port: int = 0) -> None:
         self.key = key
         self.models = models
+        self.program = ""  # "Ollama" or "vLLM": how it shows what it is
         self.reply: Callable[[dict[str, Any]], str] = lambda body: "You said something kind."
         self.requests: list[Seen] = []
         self._next: deque[Behaviour] = deque()
@@ -178,6 +179,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
+    completions_path = "/v1/chat/completions"
+    models_path = "/v1/models"
 
     @override
     def log_message(self, format: str, *args: Any) -> None:
@@ -186,22 +189,30 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         owner = self.server.owner
         self._note({})
+        if self.path == "/api/version" and owner.program == "Ollama":
+            self._json(200, {"version": "0.12.6"})
+            return
         if not self._may_enter():
             return
-        if self.path != "/v1/models":
+        if self.path != self.models_path:
             self._error(404, "not_found", "Unknown path")
             return
+        self._json(200, self._model_rows())
+
+    def _model_rows(self) -> dict[str, Any]:
+        owner = self.server.owner
+        by = {"Ollama": "library", "vLLM": "vllm"}.get(owner.program, "x")
         rows = [
-            {"id": name, "object": "model", "created": 0, "owned_by": "x"} for name in owner.models
+            {"id": name, "object": "model", "created": 0, "owned_by": by} for name in owner.models
         ]
-        self._json(200, {"object": "list", "data": rows})
+        return {"object": "list", "data": rows}
 
     def do_POST(self) -> None:
         owner = self.server.owner
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         seen = self._note(body)
         try:
-            if self.path != "/v1/chat/completions":
+            if self.path != self.completions_path:
                 self._error(404, "not_found", "Unknown path")
             elif self._may_enter():
                 self._complete(seen, owner._take())
@@ -212,12 +223,18 @@ class _Handler(BaseHTTPRequestHandler):
             seen.ended_at = time.monotonic()
 
     def _note(self, body: dict[str, Any]) -> Seen:
-        key = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        key = self._key()
         headers = {name.lower(): value for name, value in self.headers.items()}
         seen = Seen(self.path, body, key, headers, self.client_address)
         with self.server.owner._lock:
             self.server.owner.requests.append(seen)
         return seen
+
+    def _key(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def _prompt_tokens(self, body: dict[str, Any]) -> int:
+        return prompt_tokens(body["messages"])
 
     def _may_enter(self) -> bool:
         owner = self.server.owner
@@ -250,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
                     param=parameter,
                 )
                 return
-        seen.tokens_in = prompt_tokens(seen.body["messages"])
+        seen.tokens_in = self._prompt_tokens(seen.body)
         if how.raw is not None:
             self._start(how.content_type)
             self._chunk(how.raw)
@@ -261,7 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, seen: Seen, how: Behaviour) -> None:
         self._start(how.content_type)
         for event in self._events(seen, how):
-            data = b"data: " + event + b"\n\n"
+            data = self._frame(event)
             if how.drip:
                 for position in range(len(data)):
                     self._chunk(data[position : position + 1])
@@ -274,8 +291,11 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         self._end()
 
-    def _events(self, seen: Seen, how: Behaviour) -> Iterator[bytes]:
-        model = how.served_model or seen.body["model"]
+    def _frame(self, event: bytes) -> bytes:
+        return b"data: " + event + b"\n\n"
+
+    def _pieces(self, seen: Seen, how: Behaviour) -> tuple[list[str], str]:
+        """Return the words of the answer within the limit that was asked for, and how it ends."""
         text = how.text if how.text is not None else self.server.owner.reply(seen.body)
         limit = seen.body.get("max_tokens") or seen.body.get("max_completion_tokens") or 10**9
         pieces = [word + " " for word in text.split(" ")] if text else []
@@ -284,6 +304,11 @@ class _Handler(BaseHTTPRequestHandler):
         finish = how.finish_reason
         if len(pieces) > limit and not how.ignores_limit:
             pieces, finish = pieces[:limit], "length"
+        return pieces, finish
+
+    def _events(self, seen: Seen, how: Behaviour) -> Iterator[bytes]:
+        model = how.served_model or seen.body["model"]
+        pieces, finish = self._pieces(seen, how)
         for piece in pieces:
             seen.tokens_out += tokens_of(piece)
             yield _event(model, {"content": piece}, None)

@@ -8,6 +8,7 @@ from importlib import import_module
 from agentapp.llm.adapters.protocol import Adapter, Target, Watch
 
 _MODULES = {
+    "anthropic": ("agentapp.llm.adapters.anthropic", "AnthropicAdapter"),
     "openai": ("agentapp.llm.adapters.openai", "OpenAIAdapter"),
     "rehearsal": ("agentapp.llm.adapters.rehearsal", "RehearsalAdapter"),
 }
@@ -20,8 +21,9 @@ def adapter_for(kind: str) -> Adapter:
     return adapter
 
 
-def model_lister() -> Callable[[Target, Watch], list[str]]:
-    """Return the function that asks a server of kind `openai` which models it has."""
-    module = import_module("agentapp.llm.adapters.openai")
-    lister: Callable[[Target, Watch], list[str]] = module.OpenAIAdapter().list_models
+def model_lister(kind: str) -> Callable[[Target, Watch], list[str]]:
+    """Return the function that asks a server of this kind which models it has."""
+    module, name = _MODULES[kind]
+    adapter = getattr(import_module(module), name)()
+    lister: Callable[[Target, Watch], list[str]] = adapter.list_models
     return lister

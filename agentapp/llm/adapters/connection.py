@@ -38,8 +38,19 @@ MAX_IDLE = 20
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 _SHORTEST_WAIT = 0.001
 _END_OF_STREAM = b"data: [DONE]"
-# The environment of the host must not add its own account to requests for other servers.
-_DROPPED_HEADERS = (b"openai-organization", b"openai-project", b"x-stainless-")
+# All that a request needs. The SDKs would add the host's own account from its environment, and
+# what they like to know about this machine.
+_SENT_HEADERS = {
+    b"accept",
+    b"accept-encoding",
+    b"anthropic-version",
+    b"authorization",
+    b"connection",
+    b"content-length",
+    b"content-type",
+    b"host",
+    b"user-agent",
+}
 
 
 class _OfThisThread(threading.local):
@@ -258,7 +269,7 @@ class Transport(httpx2.BaseTransport):
                 headers=[
                     (name, value)
                     for name, value in request.headers.raw
-                    if not name.lower().startswith(_DROPPED_HEADERS)
+                    if name.lower() in _SENT_HEADERS
                 ],
                 content=request.read(),
                 extensions=request.extensions,

@@ -6,19 +6,22 @@ import json
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
 
 import httpcore2
 import httpx2
-import openai
 
 from agentapp.foundation.redaction import redacted
 from agentapp.foundation.text import one_line
 from agentapp.llm.adapters.protocol import Failure, FailureKind, Target
-from agentapp.llm.rules.retrying import parsed_retry_after
+from agentapp.llm.adapters.refusals import Refusal, StatusError, read_refusal
 
 _BUSY = {408, 409, 425, 429}
 _KEY = {401, 403, 407}
+_OVERLOADED = {503, 529}
 _NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}
+_SAYS_NO_CREDIT = "credit balance is too low"  # comes as an ordinary 400
 QUOTED_CHARACTERS = 160
 
 _NETWORK = (httpcore2.NetworkError, httpcore2.ProtocolError, httpx2.TransportError, ssl.SSLError)
@@ -31,37 +34,43 @@ _BEFORE_SENDING = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Sdk:
+    """The errors that one SDK raises; both SDKs have the same three families."""
+
+    status: type[Exception]
+    connection: type[Exception]
+    any_error: type[Exception]
+
+
 @contextmanager
-def explained(target: Target, *, is_answering: bool = False) -> Iterator[None]:
+def explained(target: Target, sdk: Sdk, *, is_answering: bool = False) -> Iterator[None]:
     """Turn whatever the SDK or the network raises into a `Failure`.
 
     Args:
         target: Its key is cut out of anything quoted.
+        sdk: Whose errors they are.
         is_answering: The answer had begun; a break now is a cut, not a refusal.
     """
     try:
         yield
-    except openai.APIStatusError as error:
-        raise _of_status(error, target) from None
-    except openai.APIConnectionError as error:
+    except sdk.status as error:
+        raise _of_refusal(read_refusal(cast("StatusError", error)), target) from None
+    except sdk.connection as error:
         raise _of_network(error.__cause__ or error, is_answering=is_answering) from None
-    except openai.APIError as error:
-        raise Failure(
-            f"The model server broke off: {_quoted(error.message, target)}",
-            kind=FailureKind.SERVER,
-            may_be_billed=True,
-        ) from None
+    except sdk.any_error as error:
+        raise _broke_off(str(error), target) from None
     except (*_NETWORK, *_TIMEOUT) as error:
         raise _of_network(error, is_answering=is_answering) from None
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
-        # The SDK trusts the shape of what servers send; these are what a wrong shape ends in.
+        # The SDKs trust the shape of what servers send; these are what a wrong shape ends in.
         raise malformed() from error
 
 
 def malformed() -> Failure:
     """Return the failure for an answer in a shape that cannot be read."""
     return Failure(
-        "The model server answered something that is not in the OpenAI format.",
+        "The model server answered something that is not in the format it should speak.",
         kind=FailureKind.MALFORMED,
         may_be_billed=True,
     )
@@ -79,49 +88,58 @@ def refuse_other_formats(response: httpx2.Response) -> None:
         raise malformed()
 
 
-def _of_status(error: openai.APIStatusError, target: Target) -> Failure:
-    status, code = error.status_code, (error.code or error.type or "").lower()
-    if status in _KEY:
+def _of_refusal(refusal: Refusal, target: Target) -> Failure:
+    if refusal.was_streaming:
+        return _broke_off(refusal.said, target, retry_after=refusal.retry_after)
+    if refusal.status in _KEY:
         return Failure(
             "The model server refused the key. Paste a valid one under Settings.",
             kind=FailureKind.KEY,
         )
-    if status == 402 or code in _NO_CREDIT:
+    if refusal.status == 402 or refusal.code in _NO_CREDIT or _SAYS_NO_CREDIT in refusal.lowered:
         return Failure(
             "The account at the model server has no credit left. Add some there, then try again.",
             kind=FailureKind.CREDIT,
         )
-    if status in _BUSY or status >= 500:
-        return _of_trouble(error)
-    return _of_request(error, target)
+    if refusal.status in _BUSY or refusal.status >= 500:
+        return _of_trouble(refusal)
+    return _of_request(refusal, target)
 
 
-def _of_trouble(error: openai.APIStatusError) -> Failure:
-    retry_after = parsed_retry_after(error.response.headers.get("retry-after"))
-    if error.status_code in _BUSY:
+def _of_trouble(refusal: Refusal) -> Failure:
+    if refusal.status in _BUSY:
         return Failure(
             "The model server is busy and asked us to wait.",
             kind=FailureKind.BUSY,
-            retry_after=retry_after,
+            retry_after=refusal.retry_after,
         )
+    trouble = "is overloaded" if refusal.status in _OVERLOADED else "has trouble of its own"
     return Failure(
-        f"The model server has trouble of its own (status {error.status_code}).",
+        f"The model server {trouble} (status {refusal.status}).",
         kind=FailureKind.SERVER,
-        retry_after=retry_after,
+        retry_after=refusal.retry_after,
     )
 
 
-def _of_request(error: openai.APIStatusError, target: Target) -> Failure:
-    said = _quoted(error.message, target)
-    code = (error.code or "").lower()
-    if error.status_code == 404 and ("model" in code or "model" in said.lower()):
+def _of_request(refusal: Refusal, target: Target) -> Failure:
+    said = _quoted(refusal.said, target)
+    if refusal.status == 404 and ("model" in refusal.code or "model" in refusal.lowered):
         return Failure(f"The model server does not have this model: {said}", kind=FailureKind.MODEL)
-    if error.status_code == 404 or 300 <= error.status_code < 400:
+    if refusal.status == 404 or 300 <= refusal.status < 400:
         return Failure(
             "No model server answers at this address. It usually ends in /v1.",
             kind=FailureKind.ADDRESS,
         )
     return Failure(f"The model server did not accept the request: {said}", kind=FailureKind.REQUEST)
+
+
+def _broke_off(said: str, target: Target, *, retry_after: float | None = None) -> Failure:
+    return Failure(
+        f"The model server broke off: {_quoted(said, target)}",
+        kind=FailureKind.SERVER,
+        retry_after=retry_after,
+        may_be_billed=True,
+    )
 
 
 def _of_network(error: BaseException, *, is_answering: bool) -> Failure:
@@ -147,13 +165,3 @@ def _quoted(message: str, target: Target) -> str:
     if target.key:
         message = message.replace(target.key, "[hidden]")
     return one_line(redacted(message), limit=QUOTED_CHARACTERS)
-
-
-def unsupported_parameter(error: openai.APIStatusError, sent: set[str]) -> str | None:
-    """Return which parameter of ours a server does not know, when it says so."""
-    if error.status_code not in {400, 422}:
-        return None
-    if error.param in sent:
-        return error.param
-    said = error.message.lower()
-    return next((name for name in sorted(sent) if name in said), None)

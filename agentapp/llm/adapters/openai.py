@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Iterator
 from functools import lru_cache
@@ -12,23 +11,29 @@ from typing import Any
 import openai
 from typing_extensions import override
 
+from agentapp.llm.adapters import dialects, fields
 from agentapp.llm.adapters.connection import new_client, watched
-from agentapp.llm.adapters.failures import (
-    explained,
-    malformed,
-    refuse_other_formats,
-    unsupported_parameter,
+from agentapp.llm.adapters.failures import Sdk, explained, malformed, refuse_other_formats
+from agentapp.llm.adapters.protocol import (
+    Adapter,
+    Chunk,
+    Failure,
+    FailureKind,
+    Request,
+    Target,
+    Usage,
+    Watch,
 )
-from agentapp.llm.adapters.protocol import Adapter, Chunk, Request, Target, Usage, Watch
+from agentapp.llm.adapters.refusals import read_refusal, unsupported_parameter
 from agentapp.llm.rules.picking import thinks_first
 
-MAX_LISTED = 2000
-MAX_NAME = 120
 MAX_CLIENTS = 64  # servers and keys that a process keeps connections to
-MAX_COUNT = 2**31 - 1  # what the column holds; more is nonsense
 _END = object()
 _NO_KEY = "-"  # the SDK insists on one; servers without keys ignore it
 _OPENAI = "https://api.openai.com/"
+_CACHE_HITS = "prompt_cache_hit_tokens"
+_RAN_OUT = "insufficient_system_resource"  # how DeepSeek ends an answer that it gave up
+_SDK = Sdk(openai.APIStatusError, openai.APIConnectionError, openai.APIError)
 
 
 class OpenAIAdapter(Adapter):
@@ -36,10 +41,10 @@ class OpenAIAdapter(Adapter):
 
     @override
     def stream(self, request: Request) -> Iterator[Chunk]:
-        with explained(request.target), watched(request.watch):
+        with explained(request.target, _SDK), watched(request.watch):
             stream = _opened(request)
         try:
-            with explained(request.target):
+            with explained(request.target, _SDK):
                 refuse_other_formats(stream.response)
             yield from _chunks(stream, request)
         finally:
@@ -51,13 +56,14 @@ class OpenAIAdapter(Adapter):
         Raises:
             Failure: The server refused or does not list models.
         """
-        with explained(target), watched(watch):
-            page = _client(os.getpid(), target.base_url, target.key).models.list()
-            rows = page.data
+        with explained(target, _SDK), watched(watch):
+            client = _client(os.getpid(), target.base_url, target.key)
+            rows = fields.field(client.get("/models", cast_to=object), "data")
+        if rows is None:
+            return []  # an Ollama without models says so with null
         if not isinstance(rows, list):
             raise malformed()
-        names = (getattr(row, "id", None) for row in rows[:MAX_LISTED])
-        return [name for name in names if isinstance(name, str) and 0 < len(name) <= MAX_NAME]
+        return fields.names(rows)
 
 
 @lru_cache(maxsize=MAX_CLIENTS)
@@ -92,16 +98,16 @@ def _opened(request: Request) -> openai.Stream[object]:
                 stream_cls=openai.Stream[object],
             )
         except openai.APIStatusError as error:
-            unknown = unsupported_parameter(error, set(parameters))
-            if unknown is None or unknown in _Dialects.unknown_to(request):
+            unknown = unsupported_parameter(read_refusal(error), set(parameters))
+            if unknown is None or unknown in dialects.unknown_to(request):
                 raise
-            _Dialects.note(request, unknown)
+            dialects.note_unknown(request, unknown)
 
 
 def _chunks(stream: openai.Stream[object], request: Request) -> Iterator[Chunk]:
     is_answering = False
     while True:
-        with explained(request.target, is_answering=is_answering), watched(request.watch):
+        with explained(request.target, _SDK, is_answering=is_answering), watched(request.watch):
             part = next(stream, _END)
         if part is _END:
             return
@@ -116,38 +122,34 @@ def _chunk(part: object) -> Chunk:
     Raises:
         Failure: It has not the shape of one.
     """
-    choices = _field(part, "choices")
+    choices = fields.field(part, "choices")
     if not isinstance(part, dict) or not (choices is None or isinstance(choices, list)):
         raise malformed()
     choice = choices[0] if choices else None
-    text = _field(_field(choice, "delta"), "content")
+    finish_reason = fields.name(fields.field(choice, "finish_reason"))
+    if finish_reason == _RAN_OUT:
+        raise Failure(
+            "The model server ran out of room in the middle of its answer.",
+            kind=FailureKind.SERVER,
+            may_be_billed=True,
+        )
     return Chunk(
-        text=text if isinstance(text, str) else "",
-        finish_reason=_name(_field(choice, "finish_reason")),
-        model=_name(_field(part, "model")),
-        usage=_usage(_field(part, "usage")),
+        text=fields.text(fields.field(fields.field(choice, "delta"), "content")),
+        finish_reason=finish_reason,
+        model=fields.name(part.get("model")),
+        usage=_usage(part.get("usage")),
     )
 
 
-def _field(value: object, name: str) -> object:
-    return value.get(name) if isinstance(value, dict) else None
-
-
-def _name(value: object) -> str:
-    return value[:MAX_NAME] if isinstance(value, str) else ""
-
-
 def _usage(value: object) -> Usage | None:
-    tokens_in, tokens_out = _count(value, "prompt_tokens"), _count(value, "completion_tokens")
+    tokens_in = fields.count(value, "prompt_tokens")
+    tokens_out = fields.count(value, "completion_tokens")
     if tokens_in is None or tokens_out is None:
         return None
-    cached = _count(_field(value, "prompt_tokens_details"), "cached_tokens")
+    details = fields.field(value, "prompt_tokens_details")
+    # DeepSeek counts what it had seen beside the details, and not in them.
+    cached = fields.count(details, "cached_tokens") or fields.count(value, _CACHE_HITS)
     return Usage(tokens_in, tokens_out, cached or 0)
-
-
-def _count(value: object, name: str) -> int | None:
-    count = _field(value, name)
-    return count if isinstance(count, int) and 0 <= count <= MAX_COUNT else None
 
 
 def _messages(request: Request) -> list[dict[str, str]]:
@@ -156,7 +158,7 @@ def _messages(request: Request) -> list[dict[str, str]]:
 
 def _parameters(request: Request) -> dict[str, Any]:
     """Return the optional parameters that this server and model understand, as far as known."""
-    unknown = _Dialects.unknown_to(request)
+    unknown = dialects.unknown_to(request)
     thinks = thinks_first(request.model)
     is_openai = request.target.base_url.startswith(_OPENAI)
     limit = "max_tokens"
@@ -173,20 +175,3 @@ def _parameters(request: Request) -> dict[str, Any]:
     else:
         wanted["temperature"] = request.temperature
     return {name: value for name, value in wanted.items() if name not in unknown or name == limit}
-
-
-class _Dialects:
-    """What servers were found not to understand, for the life of the process."""
-
-    _unknown: dict[tuple[str, str], frozenset[str]] = {}
-    _lock = threading.Lock()
-
-    @classmethod
-    def unknown_to(cls, request: Request) -> frozenset[str]:
-        return cls._unknown.get((request.target.base_url, request.model), frozenset())
-
-    @classmethod
-    def note(cls, request: Request, parameter: str) -> None:
-        place = (request.target.base_url, request.model)
-        with cls._lock:
-            cls._unknown[place] = cls._unknown.get(place, frozenset()) | {parameter}

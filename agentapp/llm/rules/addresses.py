@@ -9,7 +9,9 @@ from agentapp.foundation.errors import Invalid
 
 MAX_URL = 300
 _LOCAL_ENDINGS = (".local", ".localhost", ".lan", ".internal", ".home.arpa")
-_PASTED_ENDINGS = ("/chat/completions", "/completions", "/models")
+_PASTED_ENDINGS = ("/chat/completions", "/completions", "/messages", "/models")
+_OLLAMA_PORT = 11434
+_OLLAMA_PATHS = ("/api", "/api/chat", "/api/generate", "/api/tags")
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _SHARED = ipaddress.IPv4Network("100.64.0.0/10")  # private overlays such as Tailscale live here
@@ -42,7 +44,7 @@ def checked_base_url(text: str, *, has_key: bool) -> str:
         raise BadAddress("No model server can be at this address.")
     if has_key and parts.scheme == "http" and not is_local_host(parts.hostname):
         raise BadAddress("Over http:// your key could be read on the way. Use https://.")
-    return f"{parts.scheme}://{_netloc(parts)}{_path(parts.path)}"
+    return f"{parts.scheme}://{_netloc(parts)}{_path(parts)}"
 
 
 def _split(text: str) -> SplitResult:
@@ -69,8 +71,10 @@ def _netloc(parts: SplitResult) -> str:
     return host if parts.port is None else f"{host}:{parts.port}"
 
 
-def _path(path: str) -> str:
-    path = path.rstrip("/")
+def _path(parts: SplitResult) -> str:
+    path = parts.path.rstrip("/")
+    if parts.port == _OLLAMA_PORT and path in _OLLAMA_PATHS:
+        return "/v1"
     for ending in _PASTED_ENDINGS:
         path = path.removesuffix(ending)
     return path or "/v1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from agentapp.llm.adapters import adapter_for
 from agentapp.llm.calls import Answer
 from tests.cast import Cast
 from tests.fakes.connecting import Ask, connect
+from tests.fakes.dialects import DialectServer
 from tests.fakes.model_server import ModelServer
 
 
@@ -33,6 +34,12 @@ def loaded_sdk() -> None:
 def server() -> Iterator[ModelServer]:
     with ModelServer() as running:
         yield running
+
+
+@pytest.fixture
+def asking() -> Callable[[Cast], Ask]:
+    """A maker of `ask` for tests that connect servers of their own."""
+    return _asking
 
 
 def _asking(cast: Cast) -> Ask:
@@ -56,6 +63,14 @@ def ask(cast: Cast, server: ModelServer) -> Ask:
     """`gateway.ask` with everything filled in, in a test that is rolled back."""
     connect(cast.workspace, server)
     return _asking(cast)
+
+
+@pytest.fixture
+def asks_dialect(cast: Cast) -> Iterator[tuple[Ask, DialectServer]]:
+    """`ask` with a server that sends what it is told, byte for byte."""
+    with DialectServer() as running:
+        connect(cast.workspace, running)
+        yield _asking(cast), running
 
 
 @pytest.fixture
