@@ -76,6 +76,7 @@ class Host:
         self._rng = rng or random.Random()  # noqa: S311  (spreads retries, guards nothing)
         self._reports: list[HealthReport] = []
         self._served: dict[uuid.UUID, Connector] = {}
+        self._down: set[uuid.UUID] = set()
         self._trusted_until = 0.0  # monotonic
         self._renewed_at = 0.0
         self._delivery = Delivery(
@@ -83,10 +84,15 @@ class Host:
         )
 
     def served_connectors(self) -> Mapping[uuid.UUID, Connector]:
-        """Return what may be served now: nothing once the leases may have run out."""
+        """Return what may be served now: nothing once the leases may have run out.
+
+        What is for a login without its platform waits, instead of using up its attempts.
+        """
         if time.monotonic() >= self._trusted_until:
             return {}
-        return self._served
+        if not self._down:
+            return self._served
+        return {pk: one for pk, one in self._served.items() if pk not in self._down}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then end what is in flight and give the logins back."""
@@ -172,6 +178,7 @@ class Host:
                 return  # stopped on purpose
             if time.monotonic() - started > LAST_RETRY_SECONDS:
                 delay = FIRST_RETRY_SECONDS
+            self._down.add(account.account_id)
             self._report(account, Account.Health.FAILING, reason)
             wait = delay * self._rng.uniform(0.5, 1.0)
             log.warning("failing, again in %.1f s: %s", wait, reason)
@@ -182,6 +189,8 @@ class Host:
         found = await connector.verify()
         if found != account.external_id:
             raise AgentError(f"This login belongs to {found!r}, not to {account.external_id!r}.")
+        self._down.discard(account.account_id)
+        self._delivery.wake.set()
         self._report(account, Account.Health.OK)
         await connector.start(partial(self._bridge.accept, account.account_id))
 
@@ -202,6 +211,7 @@ class Host:
         gone = [self.running.pop(pk) for pk in account_ids if pk in self.running]
         for one in gone:
             del self._served[one.account.account_id]
+            self._down.discard(one.account.account_id)
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await asyncio.gather(
