@@ -17,14 +17,21 @@ HEADER = "# Written by `make lock` from {}; do not edit.\n"
 def main() -> None:
     """Resolve the runtime set first; the development set builds on exactly that."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = Path(folder) / "venv"
-        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-        python = str(environment / "bin" / "python")
+        python = empty_environment(Path(folder) / "venv")
         runtime = resolve(python, "requirements.in")
         write("requirements.txt", "requirements.in", runtime)
         development = resolve(python, "requirements-dev.in", "-c", "requirements.txt")
         added = [line for line in development if line not in runtime]
         write("requirements-dev.txt", "requirements-dev.in", added)
+        # The homeserver of the Matrix tests shares nothing with the product.
+        synapse = resolve(empty_environment(Path(folder) / "synapse"), "requirements-synapse.in")
+        write("requirements-synapse.txt", "requirements-synapse.in", synapse)
+
+
+def empty_environment(folder: Path) -> str:
+    """Make an environment with nothing in it and return its interpreter."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    return str(folder / "bin" / "python")
 
 
 def resolve(python: str, source: str, *constraints: str) -> list[str]:
