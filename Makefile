@@ -7,7 +7,7 @@ ENVIRONMENT = @$(SYSTEM_PYTHON) -m agentapp.management.stack.environment
 STACK := $(PYTHON) -m agentapp.management.stack
 
 .DEFAULT_GOAL := help
-.PHONY: help run login setup test check fix bench lock environment environment-dev
+.PHONY: help run login setup test check fix bench faults lock environment environment-dev
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,9 @@ fix: environment-dev ## repair what the linter can repair, and format
 
 bench: environment-dev ## measure the whole path of a message; the last line is JSON
 	@$(PYTHON) -m benchmarks.pipeline
+
+faults: environment-dev ## kill processes at named points; the last line is JSON (KILLS=500)
+	@$(PYTHON) -m tests.faults $(if $(KILLS),--kills "$(KILLS)")
 
 lock: environment-dev ## write the lock files anew from the .in files
 	@$(PYTHON) .ci/lock.py

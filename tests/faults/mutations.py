@@ -1,0 +1,67 @@
+"""The product without one of its guards. A storm that passes with any of these proves nothing."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from agentapp.foundation.envelope import Incoming, Outgoing
+from agentapp.intake import lanes
+from agentapp.intake.models import Lane
+from agentapp.intake.services import web
+from agentapp.moderation import services as moderation
+from bots.local import client
+
+
+def no_dedupe_key() -> None:
+    """Every attempt to send a piece has a name of its own."""
+    render = client.render_message
+
+    def renamed(outgoing: Outgoing, *, name: str) -> Incoming:
+        return replace(render(outgoing, name=name), external_id=uuid.uuid4().hex)
+
+    client.render_message = renamed
+
+
+def no_client_key() -> None:
+    """A page that says something again says it twice."""
+    web._external_id = lambda user, key: f"web:{user.pk}:{uuid.uuid4().hex}"
+
+
+def done_before_the_work() -> None:
+    """A lane is called decided when it is claimed, as a queue that acknowledges early does."""
+    claim = lanes.claim
+
+    def acknowledged(**arguments: Any) -> list[lanes.ClaimedLane]:
+        taken = claim(**arguments)
+        for lane in taken:
+            Lane.objects.filter(pk=lane.id).update(decided_through=lane.wanted_through)
+        return taken
+
+    lanes.claim = acknowledged
+
+
+def no_drain() -> None:
+    """A suspension returns at once, while a sender is between its check and its write."""
+    moderation._drain = lambda agent_id: None
+    put = client._put_all
+
+    def slowly(pieces: Any) -> Any:
+        time.sleep(0.3)
+        return put(pieces)
+
+    client._put_all = slowly
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    each.__name__: each for each in (no_dedupe_key, no_client_key, done_before_the_work, no_drain)
+}
+
+
+def apply(name: str) -> None:
+    """Take a guard away, for the life of this process; "" leaves everything in place."""
+    if name:
+        MUTATIONS[name]()

@@ -1,0 +1,78 @@
+"""A process that is warm and forks victims, so that a kill costs milliseconds.
+
+It holds no thread and no database connection. One JSON object per line goes in, one comes out:
+
+    {"role": "work", "point": "lane.claimed", "arguments": {}}  ->  {"pid": 123}
+    {"wait": 123, "seconds": 20}                ->  {"killed": true, "failed": false}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+import django
+
+django.setup()
+
+from agentapp.foundation import faults
+from agentapp.llm.adapters import adapter_for
+from agentapp.memory.embeddings import embed
+from tests.faults import mutations, roles
+
+TICK_SECONDS = 0.002
+
+
+def main() -> None:
+    """Warm up, then serve until the pipe closes."""
+    adapter_for("openai")
+    embed(["warm up"])
+    mutations.apply(sys.argv[1])
+    _say({"roles": list(roles.ROLES)})
+    for line in sys.stdin:
+        command = json.loads(line)
+        answer = _wait(**command) if "wait" in command else {"pid": _fork(**command)}
+        _say(answer)
+
+
+def _say(answer: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def _fork(*, role: str, point: str, arguments: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        if point:
+            faults.arm(point)
+        roles.ROLES[role](**arguments)
+    except BaseException:  # noqa: BLE001 - whatever it is, the child ends here and says so
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _wait(*, wait: int, seconds: float) -> dict[str, bool]:
+    """Wait for a victim; one that takes too long is killed and counts as failed."""
+    give_up = time.monotonic() + seconds
+    while True:
+        pid, status = os.waitpid(wait, os.WNOHANG)
+        if pid:
+            killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+            return {"killed": killed, "failed": not killed and status != 0}
+        if time.monotonic() > give_up:
+            os.kill(wait, signal.SIGKILL)
+            os.waitpid(wait, 0)
+            return {"killed": False, "failed": True}
+        time.sleep(TICK_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""What the processes of a host do, once each: in a victim, or undisturbed in the test itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from django.db.models import Q
+
+from agentapp.drafts import services as drafts
+from agentapp.drafts.errors import DraftNotPending
+from agentapp.drafts.models import Draft, Outbound
+from agentapp.engine import worker
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.database import fresh_connection
+from agentapp.identity.models import Account, User
+from agentapp.identity.services.leases import HeldAccount
+from agentapp.intake import services as intake
+from agentapp.moderation import services as moderation
+from bots import delivery
+from bots.bridge import Bridge
+from bots.delivery import Delivery
+from bots.local.client import LocalConnector
+
+# What waits for its turn in a host waits less here.
+delivery.POLL_SECONDS = delivery.LOST_SECONDS = 0.03
+delivery.GATHER_SECONDS = 0.005
+LOOK_SECONDS = 0.02
+MOST_SECONDS = 15.0
+
+
+def say(*, user_id: int, room_id: int, text: str, key: str) -> None:
+    """Say something as a member's page does; saying it again with the same key is a retry."""
+    with fresh_connection():
+        user = User.objects.get(pk=user_id)
+        intake.post_web_message(user=user, room_id=room_id, text=text, client_key=key)
+
+
+def work() -> None:
+    """Decide and think until nothing is due."""
+    with fresh_connection():
+        worker.work_lanes()
+
+
+def approve() -> None:
+    """Let everything pass that waits for its owner."""
+    with fresh_connection():
+        waiting = Draft.objects.filter(status=Draft.Status.PENDING).select_related("agent__owner")
+        for draft in waiting.order_by("pk"):
+            with suppress(DraftNotPending):
+                drafts.approve(
+                    draft_id=draft.pk,
+                    version=draft.version,
+                    content_hash=draft.content_hash,
+                    by=draft.agent.owner,
+                )
+
+
+def send() -> None:
+    """Deliver until nothing is due."""
+    asyncio.run(_deliver())
+
+
+async def _deliver() -> None:
+    bridge = Bridge()
+    connectors = {
+        account.account_id: LocalConnector(account, bridge)
+        for account in await bridge.call(_accounts)
+    }
+    running = Delivery(
+        bridge=bridge, holder=f"victim-{os.getpid()}", connectors=lambda: dict(connectors)
+    )
+    task = asyncio.create_task(running.run())
+    give_up = time.monotonic() + MOST_SECONDS
+    while await bridge.call(_is_due) and time.monotonic() < give_up:  # noqa: ASYNC110 - a table
+        await asyncio.sleep(LOOK_SECONDS)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    bridge.close()
+
+
+def _accounts() -> list[HeldAccount]:
+    return [
+        HeldAccount(
+            row.pk,
+            row.workspace_id,
+            row.agent_id,
+            row.platform,
+            row.external_id,
+            row.agent.name,
+            row.fence,
+        )
+        for row in Account.objects.filter(platform="local").select_related("agent")
+    ]
+
+
+def _is_due() -> bool:
+    """Say whether a piece could leave now, or is on its way."""
+    waiting = Q(state__in=[Outbound.State.QUEUED, Outbound.State.UNKNOWN])
+    failed = Q(state=Outbound.State.FAILED, lease_until__isnull=False)
+    on_its_way = Q(state=Outbound.State.PUBLISHING)
+    due = (waiting | failed) & Q(not_before__lte=GreenroomNow())
+    return Outbound.objects.filter(due | on_its_way).exists()
+
+
+def suspend(*, agent_id: int) -> None:
+    """Stop an agent; returns when nothing of it begins to leave any more."""
+    with fresh_connection():
+        moderation.suspend(agent_id=agent_id, by=None)
+
+
+ROLES: dict[str, Callable[..., None]] = {
+    "say": say,
+    "work": work,
+    "approve": approve,
+    "send": send,
+    "suspend": suspend,
+}
+
+# Whose work passes a point.
+ROLE_OF = {
+    "intake.written": "say",
+    "intake.committed": "say",
+    "lane.claimed": "work",
+    "decision.written": "work",
+    "turn.begun": "work",
+    "call.opened": "work",
+    "call.streaming": "work",
+    "call.answered": "work",
+    "call.settled": "work",
+    "draft.written": "work",
+    "turn.ended": "work",
+    "approval.written": "approve",
+    "claim.written": "send",
+    "piece.claimed": "send",
+    "piece.leaving": "send",
+    "piece.left": "send",
+    "piece.marked": "send",
+    "piece.settled": "send",
+}

@@ -1,0 +1,231 @@
+"""A storm: members talk, processes are killed at named points, then the rooms are read."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from agentapp.conversation.models import Message
+from agentapp.drafts.models import Outbound
+from agentapp.foundation import clock
+from agentapp.foundation.faults import POINTS
+from agentapp.identity.models import Agent, Room, Seat, User
+from agentapp.identity.services.agents import create_agent
+from agentapp.identity.services.rooms import create_room, join_room, set_reply_mode
+from agentapp.identity.services.tenancy import create_workspace, give_seat
+from agentapp.moderation import services as moderation
+from agentapp.presence.services import add_agent
+from tests.cast import SPEC, make_user
+from tests.fakes.connecting import connect, give_budget
+from tests.fakes.model_server import ModelServer
+from tests.faults import roles
+from tests.faults.victims import Nursery
+
+KILLS_PER_ROOM = 24  # a member may ask an agent 60 times a day
+LEASE_PASSES = 25  # seconds; longer than the leases of lanes and pieces
+CALL_PASSES = 95  # seconds; longer than the lease of a model call
+STOP_EVERY, SEND_EVERY = 17, 5  # kills; no divisors of the number of points
+ROUNDS = 40  # of undisturbed work until nothing is left
+_TOKEN = re.compile(r"q\d{4}")
+_ANSWER = re.compile(r'<untrusted kind="answer">(.*?)</untrusted>', re.DOTALL)
+
+
+@dataclass
+class Place:
+    """One room with its member, and what was asked there in order."""
+
+    room: Room
+    member: User
+    waits_for_owner: bool
+    asked: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the rooms show. Everything but `events` should be nothing."""
+
+    events: int
+    lost: tuple[str, ...]
+    doubled: tuple[str, ...]
+    reordered: tuple[str, ...]
+    after_suspension: int
+
+    @property
+    def is_clean(self) -> bool:
+        """Say whether nothing went wrong."""
+        return not (self.lost or self.doubled or self.reordered or self.after_suspension)
+
+
+def answer(body: dict[str, Any]) -> str:
+    """Answer like a model that says which questions it was asked; it repeats nothing older."""
+    asked = _ANSWER.search(body["messages"][-1]["content"])
+    return f"Answer to {' '.join(_TOKEN.findall(asked.group(1) if asked else ''))}."
+
+
+class Storm:
+    """Rooms, half of which wait for their owner, and one agent that answers in all of them."""
+
+    def __init__(self, *, server: ModelServer, nursery: Nursery, kills: int) -> None:
+        server.reply = answer
+        self._nursery = nursery
+        self._asked = 0
+        self._late = 0
+        self.kills: Counter[str] = Counter()
+        self.survivors: list[str] = []
+        self._owner = make_user("root")
+        self._workspace = create_workspace(user=self._owner, name="Storm")
+        connect(self._workspace, server)
+        give_budget(self._workspace, 10**12)
+        self._agent = self._make_agent("Ada")
+        self._stopped = self._make_agent("Bo")
+        self.places = [
+            self._open(f"Room {n}", self._agent, mode="own" if n % 2 else "approve")
+            for n in range(max(2, 2 * (1 + kills // (2 * KILLS_PER_ROOM))))
+        ]
+        self._stop_place = self._open("Stops", self._stopped, mode="own")
+
+    def _make_agent(self, name: str) -> Agent:
+        return create_agent(owner=self._owner, workspace=self._workspace, name=name, spec=SPEC)
+
+    def _open(self, name: str, agent: Agent, *, mode: str) -> Place:
+        member = make_user(f"member of {name}")
+        give_seat(user=member, workspace=self._workspace, role=Seat.Role.MEMBER)
+        room = create_room(
+            workspace=self._workspace, name=name, visibility="public", by=self._owner
+        )
+        set_reply_mode(room_id=room.pk, mode=mode, by=self._owner)
+        join_room(room_id=room.pk, user=member)
+        add_agent(room_id=room.pk, agent_id=agent.pk, by=self._owner)
+        return Place(room, member, waits_for_owner=mode == "approve")
+
+    def kill_at(self, point: str) -> None:
+        """Ask something and kill the process that passes this point; then let others go on."""
+        role = roles.ROLE_OF[point]
+        place = self._next_place(role)
+        words = self._question(place, agent=self._agent)
+        if role == "say":
+            self._kill(point, role, **words)
+        roles.say(**words)  # what a page does that got no answer
+        if role == "work":
+            self._kill(point, role)
+        roles.work()
+        if role == "approve":
+            self._kill(point, role)
+        roles.approve()
+        self._let_pass(6)  # seconds in which an approval can be undone
+        if role == "send":
+            self._kill(point, role)
+
+    def stop_amid_sending(self) -> None:
+        """Suspend an agent while a sender is at work; count what appears after that returned."""
+        roles.say(**self._question(self._stop_place, agent=self._stopped))
+        roles.work()
+        sender = self._nursery.start("send")
+        self._wait_for_a_sender()
+        assert not self._nursery.run("suspend", agent_id=self._stopped.pk).failed
+        returned = clock.now()
+        assert not self._nursery.wait(sender).failed
+        self._late += self._said_by(self._stopped).filter(created_at__gt=returned).count()
+        moderation.lift(agent_id=self._stopped.pk, by=None)
+
+    def _wait_for_a_sender(self) -> None:
+        """Wait until a piece of the agent is on its way, or was."""
+        give_up = time.monotonic() + 3
+        queued = Outbound.objects.filter(agent=self._stopped, state=Outbound.State.QUEUED)
+        while queued.exists() and time.monotonic() < give_up:
+            time.sleep(0.002)
+
+    def calm(self, *, rounds: int = ROUNDS) -> Found:
+        """Let everything that is left be done, and read the rooms."""
+        for _ in range(rounds):
+            self._let_pass(LEASE_PASSES)
+            roles.work()
+            roles.approve()
+            roles.send()
+            if not self._missing():
+                break
+        return self.found()
+
+    def found(self) -> Found:
+        """Read what members see in the rooms; no table of drafts, lanes or pieces."""
+        doubled, reordered = [], []
+        for place in self.places:
+            answered = self._answered(place)
+            doubled += [token for token, count in Counter(answered).items() if count > 1]
+            once = list(dict.fromkeys(answered))
+            if once != [token for token in place.asked if token in set(once)]:
+                reordered.append(str(place.room))
+        return Found(
+            events=self._asked,
+            lost=tuple(self._missing()),
+            doubled=tuple(doubled),
+            reordered=tuple(reordered),
+            after_suspension=self._late,
+        )
+
+    def _next_place(self, role: str) -> Place:
+        """Return rooms in turn, every one several times; approvals only happen in some."""
+        fit = [place for place in self.places if place.waits_for_owner or role != "approve"]
+        return fit[self._asked // 3 % len(fit)]
+
+    def _question(self, place: Place, *, agent: Agent) -> dict[str, Any]:
+        self._asked += 1
+        token = f"q{self._asked:04}"
+        place.asked.append(token)
+        return {
+            "user_id": place.member.pk,
+            "room_id": place.room.pk,
+            "text": f"{agent.name}, what about {token}?",
+            "key": token,
+        }
+
+    def _kill(self, point: str, role: str, **arguments: object) -> None:
+        ended = self._nursery.run(role, point=point, **arguments)
+        if ended.killed:
+            self.kills[point] += 1
+        else:
+            self.survivors.append(f"{point}{' (failed)' if ended.failed else ''}")
+        self._let_pass(CALL_PASSES if point.startswith("call.") else LEASE_PASSES)
+
+    @staticmethod
+    def _let_pass(seconds: float) -> None:
+        """Move the clock of every process."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE greenroom_clock SET shift = shift + make_interval(secs => %s)", [seconds]
+            )
+
+    def _said_by(self, agent: Agent) -> Any:
+        return Message.objects.filter(author__agent=agent, is_known=True, deleted_at__isnull=True)
+
+    def _answered(self, place: Place) -> list[str]:
+        said = self._said_by(self._agent).filter(room=place.room).order_by("pk")
+        return [token for text in said.values_list("text", flat=True) for token in tokens(text)]
+
+    def _missing(self) -> list[str]:
+        return [
+            token
+            for place in self.places
+            for token in sorted(set(place.asked) - set(self._answered(place)))
+        ]
+
+
+def tokens(text: str) -> Iterable[str]:
+    """Return the questions that a text answers."""
+    return _TOKEN.findall(text)
+
+
+def rage(storm: Storm, *, kills: int) -> None:
+    """Kill at every point in turn, in every room in turn; suspend and deliver now and then."""
+    for n in range(kills):
+        storm.kill_at(POINTS[n % len(POINTS)])
+        if n % STOP_EVERY == 0:
+            storm.stop_amid_sending()
+        if n % SEND_EVERY == 0:
+            roles.send()

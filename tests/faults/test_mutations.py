@@ -1,0 +1,37 @@
+"""Without one of its guards the product fails the same storm: so the storm can see."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.conftest import Begin
+from tests.faults.mutations import MUTATIONS
+
+SHOWN_BY = {
+    "no_dedupe_key": (("piece.left", "piece.marked"), "doubled"),
+    "no_client_key": (("intake.committed",), "doubled"),
+    "done_before_the_work": (("turn.begun", "call.opened"), "lost"),
+}
+KILLS = 6
+STOPS = 6
+
+
+@pytest.mark.parametrize("mutation", list(SHOWN_BY))
+def test_a_missing_guard_is_seen(begin: Begin, mutation: str) -> None:
+    points, harm = SHOWN_BY[mutation]
+    with begin(kills=KILLS, mutation=mutation) as storm:
+        for n in range(KILLS):
+            storm.kill_at(points[n % len(points)])
+        found = storm.calm(rounds=3)
+    assert getattr(found, harm)
+
+
+def test_a_suspension_that_does_not_wait_is_seen(begin: Begin) -> None:
+    with begin(kills=1, mutation="no_drain") as storm:
+        for _ in range(STOPS):
+            storm.stop_amid_sending()
+        assert storm.found().after_suspension
+
+
+def test_every_mutation_is_tried() -> None:
+    assert {*SHOWN_BY, "no_drain"} == set(MUTATIONS)
