@@ -29,18 +29,34 @@ from agentapp.llm.progress import Progress
 from agentapp.llm.rules import money
 from agentapp.llm.rules.money import Price
 from agentapp.llm.rules.picking import same_model
-from agentapp.llm.rules.retrying import retry_wait
+from agentapp.llm.rules.retrying import (
+    ATTEMPTS_BEFORE_THE_NEXT,
+    MAX_ATTEMPTS,
+    SHARE_BEFORE_THE_NEXT,
+    retry_wait,
+)
 
 logger = logging.getLogger(__name__)
 _rng = SystemRandom()
 OnText = Callable[[str], None]
 
 
-def answered(ticket: Ticket, *, watch: Watch, on_text: OnText | None = None) -> Answer:
-    """Make the request of a ticket and settle it, however it ends."""
+def answered(
+    ticket: Ticket, *, watch: Watch, on_text: OnText | None = None, has_next: bool = False
+) -> Answer:
+    """Make the request of a ticket and settle it, however it ends.
+
+    With `has_next` another server can be asked: this one gets fewer tries, and only a part of the
+    time to begin its answer.
+    """
+    watch.has_sent = False
+    watch.take_time()
+    if has_next:
+        watch.hurry(watch.remaining() * SHARE_BEFORE_THE_NEXT)
     progress = Progress(
         prompt_tokens=money.likely_prompt_tokens(m.content for m in ticket.question.messages),
         max_bytes=money.most_answer_bytes(ticket.max_tokens),
+        most_attempts=ATTEMPTS_BEFORE_THE_NEXT if has_next else MAX_ATTEMPTS,
     )
     faults.passing("call.opened")
     try:
@@ -71,6 +87,8 @@ def _converse(ticket: Ticket, progress: Progress, watch: Watch, on_text: OnText 
             with closing(_chunks(ticket, request)) as chunks:
                 for chunk in chunks:
                     shown = progress.take(chunk)
+                    if shown:
+                        watch.take_time()
                     faults.passing("call.streaming")
                     if shown and on_text is not None:
                         on_text(shown)
@@ -98,6 +116,7 @@ def _wait(failure: Failure, progress: Progress, watch: Watch) -> float | None:
         retry_after=failure.retry_after,
         remaining=watch.remaining(),
         rng=_rng,
+        most_attempts=progress.most_attempts,
     )
 
 
@@ -147,14 +166,19 @@ def _fail(
     """Settle a call that has no answer and say why in our own families of errors."""
     message = why.message
     if isinstance(why, DeadlinePassed):
-        message = f"The model did not answer within {ticket.question.deadline_seconds:g} seconds."
+        message = f"The model did not answer within {_waited(ticket, progress)} seconds."
     _close(ticket, progress, was_billed=was_billed, error=message)
     if isinstance(why, StopAsked):
         raise Stopped from None
     if isinstance(why, DeadlinePassed):
-        raise ProviderUnavailable(message) from None
+        raise ProviderUnavailable(message, has_begun=progress.has_text) from None
     provider_health.note_failure(ticket, why)
-    raise ProviderUnavailable(message, kind=why.kind) from why
+    raise ProviderUnavailable(message, kind=why.kind, has_begun=progress.has_text) from why
+
+
+def _waited(ticket: Ticket, progress: Progress) -> str:
+    """Return the whole deadline, or less where the next server was to have the rest."""
+    return f"{min(ticket.question.deadline_seconds, round(progress.elapsed_ms / 1000, 1)):g}"
 
 
 def _close(

@@ -2,7 +2,8 @@
 
 `ask` does, in this order: refuse inside a transaction; return what the key was answered before;
 choose server and model; set the most it may cost aside; write the call's row; give the database
-connection back; ask, with one layer of retries, until one deadline; settle what it cost.
+connection back; ask, with one layer of retries, until one deadline; settle what it cost; and when
+nothing of an answer has come, do the same with the next server.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from agentapp.foundation import clock
 from agentapp.foundation.database import fresh_connection, refuse_open_transaction
+from agentapp.identity.models import Workspace
 from agentapp.llm import budget, calls, queries, routes
 from agentapp.llm.adapters.protocol import ChatMessage, Role, Watch
 from agentapp.llm.budget import NotEnough, Purse
@@ -24,11 +26,12 @@ from agentapp.llm.errors import (
     Stopped,
 )
 from agentapp.llm.exchange import OnText, answered
-from agentapp.llm.models import LLMCall
+from agentapp.llm.models import LLMCall, Provider
 from agentapp.llm.routes import Route
 from agentapp.llm.rules import days, money
 from agentapp.llm.rules.money import Level
 from agentapp.llm.rules.picking import answer_allowance
+from agentapp.llm.rules.retrying import ROOM_TO_ANSWER_SECONDS
 
 __all__ = [
     "Answer",
@@ -62,8 +65,9 @@ def ask(
 ) -> Answer:
     """Ask the workspace's model once and pay for it once.
 
-    Writes: LLMCall, Reservation, Spend. Calls: one model server, with retries before the first
-    token only. Announces: `llm.call.finished`, `budget.exhausted`, `provider.failed`.
+    Writes: LLMCall, Reservation, Spend. Calls: the workspace's model servers in their order, with
+    retries and the next server before the first token only. Announces: `llm.call.finished`,
+    `budget.exhausted`, `provider.failed`.
 
     Args:
         workspace_id: Whose provider answers and whose budget pays.
@@ -105,7 +109,31 @@ def ask(
     saved, attempt_key = calls.saved_answer(question.key)
     if saved is not None:
         return saved
-    return answered(_reserved(question, attempt_key), watch=watch, on_text=on_text)
+    return _first_answer(question, attempt_key, watch=watch, on_text=on_text)
+
+
+def _first_answer(question: Question, key: str, *, watch: Watch, on_text: OnText | None) -> Answer:
+    """Ask one server after the other until one begins to answer.
+
+    Each is a call of its own, with its own row and its own money; the first to begin is the last
+    to be asked, so that nobody ever sees words of two.
+    """
+    workspace = queries.workspace_row.get(workspace_id=question.workspace_id)
+    *others, last = routes.providers_for(workspace)
+    for provider in others:
+        try:
+            ticket = _reserved(question, key, workspace=workspace, provider=provider)
+            return answered(ticket, watch=watch, on_text=on_text, has_next=True)
+        except ProviderUnavailable as failure:
+            watch.take_time()
+            if not failure.may_be_asked_elsewhere or watch.remaining() < ROOM_TO_ANSWER_SECONDS:
+                raise
+            logger.info("call %s: no answer by %s, asking the next", key, provider.name)
+        saved, key = calls.saved_answer(question.key)
+        if saved is not None:
+            return saved
+    ticket = _reserved(question, key, workspace=workspace, provider=last)
+    return answered(ticket, watch=watch, on_text=on_text)
 
 
 def _watch(seconds: float, should_stop: Callable[[], bool] | None) -> Watch:
@@ -118,9 +146,7 @@ def _watch(seconds: float, should_stop: Callable[[], bool] | None) -> Watch:
     return Watch(deadline=deadline, should_stop=asked_to_stop if should_stop else None)
 
 
-def _reserved(question: Question, key: str) -> Ticket:
-    workspace = queries.workspace_row.get(workspace_id=question.workspace_id)
-    provider = routes.provider_for(workspace)
+def _reserved(question: Question, key: str, *, workspace: Workspace, provider: Provider) -> Ticket:
     day = days.local_day(clock.now(), workspace.timezone)
     purses = budget.purses_for(workspace=workspace, agent_id=question.agent_id, day=day)
     level = money.worst(purse.level for purse in purses)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import date
 
+from agentapp.foundation.units import dollars
 from agentapp.llm import queries
 from agentapp.llm.models import Rate
 from agentapp.llm.rates import listed_rates
@@ -45,3 +46,13 @@ def load_rates() -> int:
         for row in listed_rates()
     ]
     return len(Rate.objects.bulk_create(rows, ignore_conflicts=True))
+
+
+def price_in_words(price: Price) -> str:
+    """Say what a model costs, for pages and proofs."""
+    if price.is_free:
+        return "free: it runs on your own machines"
+    rate = f"{dollars(price.input_micros)} in, {dollars(price.output_micros)} out"
+    if not price.is_known:
+        return f"price unknown, counted at {rate} per million tokens"
+    return f"{rate} per million tokens"

@@ -9,6 +9,7 @@ from agentapp.foundation.text import normalised
 from agentapp.llm.adapters.protocol import Chunk, Failure, FailureKind, Usage
 from agentapp.llm.rules import money
 from agentapp.llm.rules.money import Price
+from agentapp.llm.rules.retrying import MAX_ATTEMPTS
 
 FINISHED_BY_FILTER = "content_filter"
 MAX_FINISH_REASON = 20
@@ -32,6 +33,7 @@ class Progress:
 
     prompt_tokens: int  # our guess, for servers that do not count
     max_bytes: int
+    most_attempts: int = MAX_ATTEMPTS
     started: float = field(default_factory=time.monotonic)
     attempts: int = 0
     wasted_tries: int = 0

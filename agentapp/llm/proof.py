@@ -27,8 +27,7 @@ from agentapp.llm.errors import NotProven, ProviderUnavailable
 from agentapp.llm.exchange import answered
 from agentapp.llm.gateway import reserved
 from agentapp.llm.models import LLMCall
-from agentapp.llm.prices import known_price
-from agentapp.llm.queries import price_in_words
+from agentapp.llm.prices import known_price, price_in_words
 from agentapp.llm.routes import Route
 from agentapp.llm.rules import days
 from agentapp.llm.rules.picking import can_talk, picked_models

@@ -12,7 +12,6 @@ from django.db.models.functions import TruncDate
 from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.prepared import prepared
-from agentapp.foundation.units import dollars
 from agentapp.identity.models import Agent, Workspace
 from agentapp.llm.models import Budget, LLMCall, Provider, Rate, Spend
 from agentapp.llm.rates import UNKNOWN
@@ -80,6 +79,15 @@ def default_provider(workspace: Workspace) -> Provider | None:
     return provider if is_rehearsal == workspace.is_demo else None
 
 
+def providers_of(workspace: Workspace) -> list[Provider]:
+    """Return who may answer for a workspace, the first to be asked first. One query.
+
+    Rehearsal answers in demos and nowhere else; nothing else answers there.
+    """
+    rows = _providers(workspace_id=workspace.pk)
+    return [row for row in rows if (row.kind == Provider.Kind.REHEARSAL) == workspace.is_demo]
+
+
 def has_provider(workspace: Workspace) -> bool:
     """Say whether a model is connected. One query."""
     return default_provider(workspace) is not None
@@ -115,16 +123,6 @@ def price_of(*, kind: str, base_url: str, model: str, day: date) -> Price | None
         rate_id=best.pk,
         is_known=best.model != UNKNOWN,
     )
-
-
-def price_in_words(price: Price) -> str:
-    """Say what a model costs, for pages and proofs."""
-    if price.is_free:
-        return "free: it runs on your own machines"
-    rate = f"{dollars(price.input_micros)} in, {dollars(price.output_micros)} out"
-    if not price.is_known:
-        return f"price unknown, counted at {rate} per million tokens"
-    return f"{rate} per million tokens"
 
 
 def spend_today(workspace: Workspace) -> SpendView:
@@ -270,6 +268,11 @@ def workspace_row(workspace_id: int) -> QuerySet[Workspace]:
 @prepared
 def _defaults(workspace_ids: list[int]) -> QuerySet[Provider]:
     return Provider.objects.filter(workspace_id__any=workspace_ids, is_default=True)
+
+
+@prepared
+def _providers(workspace_id: int) -> QuerySet[Provider]:
+    return Provider.objects.filter(workspace_id=workspace_id).order_by("rank", "created_at")
 
 
 @prepared

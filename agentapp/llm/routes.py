@@ -32,16 +32,16 @@ class Route:
     had_error: bool = False
 
 
-def provider_for(workspace: Workspace) -> Provider:
-    """Return who answers for a workspace.
+def providers_for(workspace: Workspace) -> list[Provider]:
+    """Return who may answer for a workspace, in the order in which they are asked.
 
     Raises:
-        NoProvider: None is connected, or one that may not answer here.
+        NoProvider: None is connected, or none that may answer here.
     """
-    provider = queries.default_provider(workspace)
-    if provider is None:
+    providers = queries.providers_of(workspace)
+    if not providers:
         raise NoProvider
-    return provider
+    return providers
 
 
 def models_for(provider: Provider, *, purpose: str, level: Level) -> list[str]:

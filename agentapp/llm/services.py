@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from urllib.parse import urlsplit
 
 from django.db import transaction
@@ -24,11 +25,12 @@ from agentapp.llm.routes import KEY_COLUMN, KEY_TABLE, opened_key
 from agentapp.llm.rules.addresses import checked_base_url, is_local_url, origin
 from agentapp.llm.rules.protocols import is_of_somebody_else, protocol_of
 
-__all__ = ["Proof", "load_rates", "remove_provider", "set_budget", "set_provider"]
+__all__ = ["Proof", "ask_earlier", "load_rates", "remove_provider", "set_budget", "set_provider"]
 
 MAX_DAY_MICROS = 1_000_000 * MICROS_PER_USD
 MAX_KEY = 400
 MAX_MODEL = 120
+MAX_PROVIDERS = 8
 HINT = 4
 SHORTEST_HINTED = 12  # of a shorter key the last four would be too much
 
@@ -50,7 +52,8 @@ def set_provider(
     """Connect a workspace to a model server, after one real completion from it.
 
     Calls: the server, for its models and one word. Writes: LLMCall and Spend for the proof, then
-    Provider. Announces: `provider.proven`.
+    Provider. Announces: `provider.proven`. A server that is connected already is proven anew and
+    keeps its place; another one is asked after all the others.
 
     Args:
         workspace: A real one; the demo keeps its rehearsal.
@@ -62,7 +65,7 @@ def set_provider(
         by: An owner of the workspace, or the admin.
 
     Raises:
-        NotProven: It does not work; nothing was saved and the old provider stays.
+        NotProven: It does not work; nothing was saved and the others stay as they were.
         Invalid: Address, key or a model's name cannot be used.
         Refused, NotFound: `by` may not do this here.
     """
@@ -75,7 +78,7 @@ def set_provider(
     candidate = Candidate(
         kind=kind,
         base_url=base_url,
-        key=_checked_key(key) or _kept_key(workspace, base_url),
+        key=_checked_key(key) or _kept_key(workspace, kind, base_url),
         reply_model=_checked_model(reply_model),
         cheap_model=_checked_model(cheap_model),
     )
@@ -108,10 +111,17 @@ def _checked_model(name: str) -> str:
     return clean
 
 
-def _kept_key(workspace: Workspace, base_url: str) -> str:
+def _same_server(providers: list[Provider], *, kind: str, base_url: str) -> Provider | None:
+    found = (
+        row for row in providers if (row.kind, origin(row.base_url)) == (kind, origin(base_url))
+    )
+    return next(found, None)
+
+
+def _kept_key(workspace: Workspace, kind: str, base_url: str) -> str:
     """Return the stored key for the same server; a key never follows to another host."""
-    provider = queries.default_provider(workspace)
-    if provider is not None and origin(provider.base_url) == origin(base_url):
+    provider = _same_server(queries.providers_of(workspace), kind=kind, base_url=base_url)
+    if provider is not None:
         return opened_key(provider)
     if is_local_url(base_url):
         return ""
@@ -121,8 +131,12 @@ def _kept_key(workspace: Workspace, base_url: str) -> str:
 @transaction.atomic
 def _store(workspace: Workspace, candidate: Candidate, proof: Proof, by: User) -> None:
     Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
-    provider = Provider.objects.filter(workspace=workspace, is_default=True).first()
-    provider = provider or Provider(workspace=workspace, is_default=True)
+    others = queries.providers_of(workspace)
+    provider = _same_server(others, kind=candidate.kind, base_url=candidate.base_url)
+    if provider is None:
+        if len(others) >= MAX_PROVIDERS:
+            raise Invalid(f"At most {MAX_PROVIDERS} model servers. Remove one first.")
+        provider = Provider(workspace=workspace, is_default=not others, rank=len(others))
     key = candidate.key
     provider.kind = candidate.kind
     provider.name = one_line(_name_of(candidate.base_url, proof), limit=60)
@@ -135,20 +149,14 @@ def _store(workspace: Workspace, candidate: Candidate, proof: Proof, by: User) -
     provider.verified_at = GreenroomNow()
     provider.save()
     LLMCall.objects.filter(pk=proof.call_id).update(provider=provider)
-    events.record(
-        type="provider.proven",
-        subject_kind="provider",
-        subject_id=provider.pk,
-        workspace_id=workspace.pk,
-        actor_id=by.pk,
-        payload={
-            "name": provider.name,
-            "model": proof.model,
-            "cheap_model": proof.cheap_model,
-            "seconds": proof.seconds,
-            "cost_micros": proof.cost_micros,
-        },
-    )
+    proven: dict[str, object] = {
+        "name": provider.name,
+        "model": proof.model,
+        "cheap_model": proof.cheap_model,
+        "seconds": proof.seconds,
+        "cost_micros": proof.cost_micros,
+    }
+    _record("provider.proven", provider, by=by, payload=proven)
 
 
 def _name_of(base_url: str, proof: Proof) -> str:
@@ -157,30 +165,79 @@ def _name_of(base_url: str, proof: Proof) -> str:
 
 
 @transaction.atomic
-def remove_provider(*, workspace: Workspace, by: User) -> None:
-    """Disconnect the workspace's model server and forget its key; calls keep their record.
+def remove_provider(
+    *, workspace: Workspace, provider_id: uuid.UUID | None = None, by: User
+) -> None:
+    """Disconnect a model server and forget its key; calls keep their record.
 
-    Announces: `provider.removed`.
+    Without an id it is the one that is asked first. Announces: `provider.removed`.
 
     Raises:
-        NotFound: None is connected.
+        NotFound: There is no such server here.
         Refused: The demo's rehearsal cannot be removed.
     """
+    providers = _ordered(workspace, by)
+    if not providers:
+        raise NotFound
+    provider = _one_of(providers, provider_id or providers[0].pk)
+    name = provider.name
+    Provider.objects.filter(pk=provider.pk).delete()
+    _put_in_order([row for row in providers if row.pk != provider.pk])
+    _record("provider.removed", provider, by=by, payload={"name": name})
+
+
+@transaction.atomic
+def ask_earlier(*, workspace: Workspace, provider_id: uuid.UUID, by: User) -> None:
+    """Let a model server be asked before the one that is before it now.
+
+    Announces: `provider.moved`; moving the first changes nothing.
+
+    Raises:
+        NotFound: There is no such server here.
+        Refused: The demo asks its rehearsal only.
+    """
+    providers = _ordered(workspace, by)
+    provider = _one_of(providers, provider_id)
+    place = providers.index(provider)
+    if place == 0:
+        return
+    providers.insert(place - 1, providers.pop(place))
+    _put_in_order(providers)
+    _record("provider.moved", provider, by=by, payload={"name": provider.name, "place": place - 1})
+
+
+def _ordered(workspace: Workspace, by: User) -> list[Provider]:
+    """Return the workspace's servers, locked against others who change them."""
     policy.require(by, Verb.MANAGE, workspace)
     if workspace.is_demo:
         raise Refused("The demo keeps its rehearsal model.")
-    provider = Provider.objects.filter(workspace=workspace, is_default=True).first()
-    if provider is None:
+    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+    return queries.providers_of(workspace)
+
+
+def _one_of(providers: list[Provider], provider_id: uuid.UUID) -> Provider:
+    found = next((row for row in providers if row.pk == provider_id), None)
+    if found is None:
         raise NotFound
-    provider_id, name = provider.pk, provider.name
-    provider.delete()
+    return found
+
+
+def _put_in_order(providers: list[Provider]) -> None:
+    """Number them; the old first one steps back before the new one takes its place."""
+    ids = [row.pk for row in providers]
+    Provider.objects.filter(pk__in=ids[1:], is_default=True).update(is_default=False)
+    for rank, pk in enumerate(ids):
+        Provider.objects.filter(pk=pk).update(rank=rank, is_default=rank == 0)
+
+
+def _record(event_type: str, provider: Provider, *, by: User, payload: dict[str, object]) -> None:
     events.record(
-        type="provider.removed",
+        type=event_type,
         subject_kind="provider",
-        subject_id=provider_id,
-        workspace_id=workspace.pk,
+        subject_id=provider.pk,
+        workspace_id=provider.workspace_id,
         actor_id=by.pk,
-        payload={"name": name},
+        payload=payload,
     )
 
 

@@ -17,6 +17,7 @@ from agentapp.identity import services as identity
 from agentapp.identity.models import ApiToken, Workspace
 from agentapp.identity.policy import Verb
 from agentapp.identity.queries import real_workspace_of
+from agentapp.llm import local_servers
 from agentapp.llm import services as llm
 from agentapp.llm.models import Provider
 from dashboard.api.callers import CALLS_A_MINUTE
@@ -69,8 +70,35 @@ def provider_add(request: HttpRequest) -> HttpResponse:
 @require_POST
 def provider_remove(request: HttpRequest) -> HttpResponse:
     """Forget a model server and its key."""
-    llm.remove_provider(workspace=_workspace(request), by=member(request))
+    provider_id = _provider_id(request) if "provider" in request.POST else None
+    llm.remove_provider(workspace=_workspace(request), provider_id=provider_id, by=member(request))
     return done(request, to="settings", said="It is removed, and its key with it.")
+
+
+@page
+@require_POST
+def provider_earlier(request: HttpRequest) -> HttpResponse:
+    """Let a model server be asked before the one before it."""
+    llm.ask_earlier(
+        workspace=_workspace(request), provider_id=_provider_id(request), by=member(request)
+    )
+    return done(request, to="settings", said="The order is kept.")
+
+
+@page
+@require_GET
+def provider_nearby(request: HttpRequest) -> HttpResponse:
+    """Show what runs on the host's own machine, for owners who have nothing connected yet."""
+    workspace = _workspace(request)
+    found = [] if _providers(workspace).exists() else local_servers.found_here()
+    return show(request, "parts/providers_nearby.html", {"found": found})
+
+
+def _provider_id(request: HttpRequest) -> uuid.UUID:
+    try:
+        return uuid.UUID(request.POST.get("provider", ""))
+    except ValueError as error:
+        raise Http404 from error
 
 
 @page

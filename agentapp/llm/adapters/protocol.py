@@ -57,6 +57,7 @@ class Watch:
         self.has_sent = False  # set by an adapter once bytes of a request have left
         self._should_stop = should_stop
         self._next_poll = 0.0
+        self._until = deadline
 
     @classmethod
     def lasting(cls, seconds: float) -> Watch:
@@ -64,8 +65,16 @@ class Watch:
         return cls(deadline=time.monotonic() + seconds)
 
     def remaining(self) -> float:
-        """Return the seconds left; zero or less once the deadline has passed."""
-        return self.deadline - time.monotonic()
+        """Return the seconds left; zero or less once the time is up."""
+        return self._until - time.monotonic()
+
+    def hurry(self, seconds: float) -> None:
+        """Let the time be up after `seconds` already, until `take_time`."""
+        self._until = min(self.deadline, time.monotonic() + seconds)
+
+    def take_time(self) -> None:
+        """Wait until the deadline again."""
+        self._until = self.deadline
 
     def check(self) -> None:
         """Go on, or raise.
@@ -75,7 +84,7 @@ class Watch:
             StopAsked: Somebody called the answer off.
         """
         now = time.monotonic()
-        if now >= self.deadline:
+        if now >= self._until:
             raise DeadlinePassed
         if self._should_stop is None or now < self._next_poll:
             return

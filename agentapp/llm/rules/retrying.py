@@ -7,6 +7,8 @@ import random
 from agentapp.llm.adapters.protocol import FailureKind
 
 MAX_ATTEMPTS = 4
+ATTEMPTS_BEFORE_THE_NEXT = 2  # at a server that is not the last one
+SHARE_BEFORE_THE_NEXT = 0.5  # of the time left, in which such a server must begin to answer
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 8.0
 ROOM_TO_ANSWER_SECONDS = 1.0  # a try with less time than this left is not worth its money
@@ -20,6 +22,7 @@ def retry_wait(
     retry_after: float | None,
     remaining: float,
     rng: random.Random,
+    most_attempts: int = MAX_ATTEMPTS,
 ) -> float | None:
     """Return how many seconds to wait before the next try, or None to give up.
 
@@ -29,8 +32,9 @@ def retry_wait(
         retry_after: What the server asked for, in seconds; we wait at least that long.
         remaining: Seconds until the deadline of the whole call.
         rng: Spreads the tries of many callers.
+        most_attempts: Fewer where another server can be asked instead.
     """
-    if kind not in _WORTH_RETRYING or attempt >= MAX_ATTEMPTS:
+    if kind not in _WORTH_RETRYING or attempt >= most_attempts:
         return None
     if retry_after is not None:
         wait = retry_after + rng.uniform(0, FIRST_WAIT_SECONDS)

@@ -26,8 +26,9 @@ def only_loopback(settings: Settings) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def loaded_sdk() -> None:
-    """Load the SDK before any deadline runs; on a busy machine it takes seconds."""
+    """Load the SDKs before any deadline runs; on a busy machine it takes seconds."""
     adapter_for("openai")
+    adapter_for("anthropic")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from agentapp.llm import gateway, services
-from agentapp.llm.adapters import adapter_for
 from agentapp.llm.adapters.protocol import FailureKind
 from agentapp.llm.errors import NotProven
 from agentapp.llm.models import LLMCall, Provider, Spend
@@ -19,12 +18,6 @@ from tests.fakes.connecting import MICROS_IN, MICROS_OUT, Ask, connect_anthropic
 from tests.fakes.model_server import Behaviour
 
 NORMAL = "You said something kind."
-
-
-@pytest.fixture(autouse=True, scope="module")
-def loaded() -> None:
-    """Load the SDK before any deadline runs."""
-    adapter_for("anthropic")
 
 
 @pytest.fixture

@@ -157,13 +157,16 @@ def test_a_key_is_kept_at_its_server_and_never_follows_to_another(
         prove(cast, server, base_url="https://api.example.com/v1", key="")
 
 
-def test_a_new_server_without_a_key_forgets_the_old_one(cast: Cast, server: ModelServer) -> None:
+def test_a_new_server_comes_after_the_others_and_shares_no_key(
+    cast: Cast, server: ModelServer
+) -> None:
     prove(cast, server)
     with ModelServer(key="") as keyless:
         prove(cast, keyless, key="")
 
-    provider = Provider.objects.get()
-    assert (provider.key_sealed, provider.key_hint) == ("", "")
+    first, second = Provider.objects.order_by("rank")
+    assert (first.is_default, first.key_hint) == (True, KEY[-4:])
+    assert (second.is_default, second.key_sealed, second.key_hint) == (False, "", "")
 
 
 @pytest.mark.parametrize("key", ["sk bad", "sk-\u00e9", "sk-\x00", "k" * 401])

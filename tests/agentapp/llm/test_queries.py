@@ -9,11 +9,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from agentapp.foundation import clock
 from agentapp.llm.models import Budget, Provider, Rate, Spend
-from agentapp.llm.prices import known_price, load_rates
+from agentapp.llm.prices import known_price, load_rates, price_in_words
 from agentapp.llm.queries import (
     budget_left,
     budget_state,
-    price_in_words,
     recent_calls,
     spend_by_agent,
     spend_by_day,

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
 from agentapp.identity.models import ApiToken
+from agentapp.llm import local_servers
 from agentapp.llm.models import Budget, Provider
 from tests.cast import Cast
 from tests.dashboard.pages.conftest import Visit
 from tests.dashboard.pages.world import AS_SCRIPT
+from tests.fakes.model_server import ModelServer
 
 
 def test_a_budget_is_kept_and_shown(cast: Cast, root: Client) -> None:
@@ -52,6 +56,41 @@ def test_a_key_is_never_shown_again(cast: Cast, root: Client) -> None:
     assert "sealed-text" not in html
     root.post(reverse("provider_remove"))
     assert not Provider.objects.filter(is_default=True).exists()
+
+
+def test_servers_are_shown_in_their_order_and_moved(cast: Cast, root: Client) -> None:
+    for rank, name in enumerate(("one.example", "two.example")):
+        Provider.objects.create(
+            workspace=cast.workspace, name=name, reply_model="m", rank=rank, is_default=rank == 0
+        )
+    last = Provider.objects.get(rank=1)
+    assert root.get(reverse("settings")).content.decode().count("Ask earlier") == 1
+
+    root.post(reverse("provider_earlier"), {"provider": str(last.pk)})
+
+    html = root.get(reverse("settings")).content.decode()
+    assert html.index("two.example") < html.index("one.example")
+    root.post(reverse("provider_remove"), {"provider": str(last.pk)})
+    assert Provider.objects.get().name == "one.example"
+    assert root.post(reverse("provider_earlier"), {"provider": "nonsense"}).status_code == 404
+
+
+def test_what_runs_on_this_machine_is_offered_only_while_nothing_is_connected(
+    cast: Cast, root: Client, sam: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ModelServer(key="") as server:
+        server.program = "Ollama"
+        offered = partial(local_servers.found_here, (server.base_url,))
+        monkeypatch.setattr(local_servers, "found_here", offered)
+
+        html = root.get(reverse("provider_nearby")).content.decode()
+
+        assert "Ollama" in html
+        assert server.base_url in html
+        assert sam.get(reverse("provider_nearby")).status_code == 404
+        Provider.objects.create(workspace=cast.workspace, name="x", reply_model="m")
+        assert "Ollama" not in root.get(reverse("provider_nearby")).content.decode()
+    assert server.completions() == []
 
 
 def test_name_and_zone_are_kept(cast: Cast, root: Client) -> None:
