@@ -23,7 +23,7 @@ setup: environment-dev ## make the environment with everything that tests and ch
 	@$(PYTHON) .ci/synapse.py
 
 test: setup check ## run everything that CI runs
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --durations 15
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 check: environment-dev ## lint, types, import contracts, settings, migrations
 	@$(PYTHON) .ci/checks.py

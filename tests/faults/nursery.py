@@ -2,6 +2,7 @@
 
 It holds no thread and no database connection. One JSON object per line goes in, one comes out:
 
+    {"warm": {"user_id": 1, "room_id": 1, "text": "…", "key": "1"}}  ->  {"threads": 1}
     {"role": "work", "point": "lane.claimed", "arguments": {}}  ->  {"pid": 123}
     {"wait": 123, "seconds": 20}                ->  {"killed": true, "failed": false}
 """
@@ -12,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from typing import Any
@@ -20,7 +22,10 @@ import django
 
 django.setup()
 
-from agentapp.foundation import faults
+from django.db import connection
+
+from agentapp.engine import worker
+from agentapp.foundation import broker, faults
 from agentapp.llm.adapters import adapter_for
 from agentapp.memory.embeddings import embed
 from tests.faults import mutations, roles
@@ -36,8 +41,27 @@ def main() -> None:
     _say({"roles": list(roles.ROLES)})
     for line in sys.stdin:
         command = json.loads(line)
-        answer = _wait(**command) if "wait" in command else {"pid": _fork(**command)}
+        if "warm" in command:
+            answer = _warm(command["warm"])
+        elif "wait" in command:
+            answer = _wait(**command)
+        else:
+            answer = {"pid": _fork(**command)}
         _say(answer)
+
+
+def _warm(said: dict[str, Any]) -> dict[str, int]:
+    """Do everything once, so that victims find statements compiled; keep no thread of it."""
+    roles.say(**said)
+    roles.work()
+    roles.approve()
+    roles.send()
+    worker.crew().shut_down()
+    worker.crew.cache_clear()
+    connection.close()
+    connection.close_pool()
+    broker.forget()
+    return {"threads": threading.active_count()}
 
 
 def _say(answer: dict[str, Any]) -> None:
@@ -59,7 +83,7 @@ def _fork(*, role: str, point: str, arguments: dict[str, Any]) -> int:
     os._exit(0)
 
 
-def _wait(*, wait: int, seconds: float) -> dict[str, bool]:
+def _wait(*, wait: int, seconds: float) -> dict[str, Any]:
     """Wait for a victim; one that takes too long is killed and counts as failed."""
     give_up = time.monotonic() + seconds
     while True:

@@ -89,6 +89,7 @@ class Storm:
             for n in range(max(2, 2 * (1 + kills // (2 * KILLS_PER_ROOM))))
         ]
         self._stop_place = self._open("Stops", self._stopped, mode="own")
+        nursery.warm(**self._question(self.places[0], agent=self._agent))
 
     def _make_agent(self, name: str) -> Agent:
         return create_agent(owner=self._owner, workspace=self._workspace, name=name, spec=SPEC)
