@@ -36,9 +36,11 @@ from agentapp.intake import places
 from agentapp.intake.places import Whereabouts
 from agentapp.intake.services import accept, accept_delete, accept_edit, accept_reaction
 from agentapp.presence import arrivals
+from agentapp.presence.invitations import waiting as invitations_of
 
 logger = logging.getLogger(__name__)
 
+MOST_INVITATIONS = 100  # that wait for an agent's owner
 ENCRYPTED_NOTICE = (
     "I cannot read encrypted messages, so I stay silent here. Invite me into a room without "
     "encryption to talk with me."
@@ -132,8 +134,9 @@ def accept_batch(batch: Batch) -> None:
         LeaseLost: Another process runs this login. Nothing is written.
     """
     at = Whereabouts(batch.workspace_id, batch.platform)
+    invitations = batch.invited[: _free_invitations(batch)]
     all_places = [one.place for one in batch.rooms]
-    all_places += [one.place for one in batch.invited] + [one.place for one in batch.left]
+    all_places += [one.place for one in invitations] + [one.place for one in batch.left]
     rooms = {
         place.external_id: places.locked_room(at=at, place=place)
         for place in sorted(all_places, key=lambda place: place.external_id)
@@ -141,7 +144,7 @@ def accept_batch(batch: Batch) -> None:
     elsewhere = _logins_of_others(batch)
     for news in batch.rooms:
         _take_room(batch, news, rooms[news.place.external_id], elsewhere)
-    for invitation in batch.invited:
+    for invitation in invitations:
         room = rooms[invitation.place.external_id]
         arrivals.invited(
             room=room, agent_id=batch.agent_id, account_id=batch.account_id, by=invitation.by
@@ -154,6 +157,13 @@ def accept_batch(batch: Batch) -> None:
             reason=left.reason,
         )
     _move_cursor(batch)
+
+
+def _free_invitations(batch: Batch) -> int:
+    """Return how many more invitations may wait; strangers could send any number of them."""
+    if not batch.invited:
+        return 0
+    return max(MOST_INVITATIONS - invitations_of(agent_id=batch.agent_id).count(), 0)
 
 
 def _move_cursor(batch: Batch) -> None:

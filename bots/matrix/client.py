@@ -20,7 +20,7 @@ from agentapp.foundation.errors import AgentError
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.identity.services.logins import keep_secret, open_login
 from agentapp.intake import services as intake
-from agentapp.intake.batches import accept_batch
+from agentapp.intake.batches import ENCRYPTED_NOTICE, accept_batch
 from agentapp.intake.queries import rooms_inside
 from bots.bridge import Bridge
 from bots.connector import Accept, NotSent
@@ -73,6 +73,7 @@ class MatrixConnector:
         self._sender: Sender | None = None
         self._lost: tuple[Login, LoginLost] | None = None  # the login, and why it is of no use
         self._harvester: Harvester | None = None
+        self._listening: asyncio.Task[None] | None = None
         self._afterwards: set[asyncio.Task[None]] = set()
 
     async def verify(self) -> str:
@@ -92,16 +93,15 @@ class MatrixConnector:
 
     async def start(self, accept: Accept) -> None:
         """Read along until stopped. Everything goes in by whole syncs, not one by one."""
-        listening = asyncio.create_task(self._listen())
-        stopping = asyncio.create_task(self._stopped.wait())
+        self._listening = asyncio.create_task(self._listen())
+        if self._stopped.is_set():
+            self._listening.cancel()
         try:
-            await asyncio.wait([listening, stopping], return_when=asyncio.FIRST_COMPLETED)
-            if listening.done():
-                listening.result()
+            await asyncio.wait([self._listening])
+            if not self._listening.cancelled():
+                self._listening.result()
         finally:
-            for task in (listening, stopping):
-                task.cancel()
-            await asyncio.gather(listening, stopping, return_exceptions=True)
+            await _ended(self._listening)
 
     async def send(self, outgoing: Outgoing) -> Receipt:
         """Put a piece into its room, under its key as the homeserver's transaction id."""
@@ -126,8 +126,7 @@ class MatrixConnector:
     async def stop(self) -> None:
         """End `start` and the connections; the login stays valid."""
         self._stopped.set()
-        for task in list(self._afterwards):
-            task.cancel()
+        await _ended(*self._afterwards, *filter(None, [self._listening]))
         await self._close()
 
     async def _opened(self, login: Login) -> Homeserver:
@@ -183,7 +182,7 @@ class MatrixConnector:
 
         If that fails the echo brings it all the same, only later.
         """
-        if outgoing.kind != "message":
+        if outgoing.kind != "message" or outgoing.text == ENCRYPTED_NOTICE:
             return None
         incoming = Incoming(
             workspace_id=outgoing.workspace_id,
@@ -297,3 +296,10 @@ class MatrixConnector:
                 await server.join(room_id, via=via)
             except AgentError as error:
                 logger.info("a room's successor cannot be entered: %s", error.code)
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks and wait until they are over, whatever became of them."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

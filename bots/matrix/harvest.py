@@ -99,7 +99,7 @@ class Harvester:
         ]
         found.batch = self._batch(
             following,
-            rooms=tuple(news),
+            rooms=tuple(one for one in news if one is not None),
             invited=tuple(Invited(one.place, one.by.external_id) for one in invites if one),
             left=self._departures(parts["leave"], found) if since else (),
         )
@@ -136,10 +136,12 @@ class Harvester:
                 departures.append(Left(place, departure.is_removed, departure.reason))
         return tuple(departures)
 
-    async def _room(self, room_id: str, joined: object, since: str, found: Harvest) -> RoomNews:
+    async def _room(
+        self, room_id: str, joined: object, since: str, found: Harvest
+    ) -> RoomNews | None:
+        """Return what is new in a room; None where a first sync only repeats what is known."""
         joined = joined if isinstance(joined, Mapping) else {}
         view = self.views.setdefault(room_id, RoomView(room_id, self._viewer.user_id))
-        was_gone = view.is_gone
         timeline = events_of(joined.get("timeline"))
         state = [*events_of(joined.get("state")), *timeline]
         view.take_summary(joined.get("summary"))
@@ -149,10 +151,12 @@ class Harvester:
         if since:
             missed = await self._missed(room_id, joined, since)
         events = [*missed.events, *timeline]
+        if since and room_id in self.inside and not events:
+            return None
         if room_id not in self.inside:
             # What was said before it came is none of its business.
             events = after_edge(events, self._is_own_entry)
-        if view.is_gone and not was_gone and view.successor and since:
+        if view.successor and any(e.get("type") == "m.room.tombstone" for e in events):
             found.followed.append((view.successor, view.successor_via))
         parsed = self._parsed(view, events) if since and not view.is_space else []
         self._note_seen(room_id, parsed, found)

@@ -94,7 +94,8 @@ class Homeserver:
         found = await self._call(
             Request("GET", f"{CLIENT}/sync", query=query, seconds=seconds, most=MAX_SYNC)
         )
-        if not isinstance(found.get("next_batch"), str):
+        following = found.get("next_batch")
+        if not isinstance(following, str) or not following.isprintable() or not following:
             raise Faltering("The homeserver's answer is not one to a sync.")
         return found
 

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import time
 
+from django.db import Error as DatabaseError
+
 from agentapp.foundation.errors import AgentError
 from agentapp.intake.queries import thinking_in
 from bots.bridge import Bridge
@@ -49,8 +51,8 @@ class Typing:
                     await self._bridge.call(thinking_in, agent_id=self._agent_id, platform=PLATFORM)
                 )
                 await self._show(thinking)
-            except AgentError as error:
-                logger.debug("typing is not shown: %s", error.code)
+            except (AgentError, DatabaseError) as error:
+                logger.debug("typing is not shown: %s", type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _show(self, thinking: set[str]) -> None:

@@ -15,9 +15,10 @@ from agentapp.conversation.models import Message
 from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.envelope import Author, Incoming, Place
-from agentapp.identity.models import Account
+from agentapp.identity.models import Account, Room
 from agentapp.intake import batches
 from agentapp.intake.batches import Batch, LeaseLost, RoomNews, accept_batch
+from agentapp.presence.invitations import waiting
 from bots.bridge import Bridge
 from bots.matrix import backfill, client
 from bots.matrix.client import MatrixConnector
@@ -43,6 +44,12 @@ def a_place(cast: Cast, synapse: Synapse) -> tuple[Member, str]:
     ada.joins(room)
     login_agent(cast, cast.ada, synapse, ada)
     return ann, room
+
+
+def show_only(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let syncs show this many events of a room; the others are a gap."""
+    room = {**client._TIMELINE["room"], "timeline": {"limit": count}}  # type: ignore[dict-item]
+    monkeypatch.setattr(client, "_TIMELINE", {**client._TIMELINE, "room": room})
 
 
 def test_a_restart_loses_nothing_and_doubles_nothing(live_cast: Cast, synapse: Synapse) -> None:
@@ -91,8 +98,7 @@ def test_a_gap_that_is_too_long_is_known_to_be_one(
 ) -> None:
     monkeypatch.setattr(backfill, "MOST_EVENTS", 4)
     monkeypatch.setattr(backfill, "PAGE", 2)
-    few = {**client._TIMELINE, "room": {**client._TIMELINE["room"], "timeline": {"limit": 2}}}  # type: ignore[dict-item]
-    monkeypatch.setattr(client, "_TIMELINE", few)
+    show_only(2, monkeypatch)
     ann, room = a_place(live_cast, synapse)
 
     async def work(bridge: Bridge) -> None:
@@ -120,19 +126,21 @@ def test_a_page_that_fails_moves_no_cursor(
         return await fetch(self, *args, **kwargs)
 
     monkeypatch.setattr(Homeserver, "messages", fails_twice)
+    monkeypatch.setattr(backfill, "PAGE", 3)
+    show_only(2, monkeypatch)
     monkeypatch.setattr(client, "FIRST_WAIT", 0.05)
 
     async def work(bridge: Bridge) -> None:
         async with matrix_host(bridge):
             await connected(bridge, live_cast.ada)
-        for number in range(120):
+        for number in range(10):
             await bridge.call(ann.says, room, str(number))
         async with matrix_host(bridge):
-            await eventually(bridge, lambda: len(record_of(room)), 120, seconds=30)
+            await eventually(bridge, lambda: len(record_of(room)), 10, seconds=30)
 
     run(work)
     assert not failures
-    assert record_of(room) == [str(number) for number in range(120)]
+    assert record_of(room) == [str(number) for number in range(10)]
 
 
 def test_the_same_answer_twice_changes_nothing(
@@ -263,6 +271,19 @@ def test_under_a_lost_lease_nothing_is_written(live_cast: Cast, lost: str) -> No
         accept_batch(batch)
     assert cursor_of(live_cast.ada) == ""
     assert not Message.objects.filter(room__platform="matrix").exists()
+
+
+def test_strangers_cannot_pile_up_invitations(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "MOST_INVITATIONS", 3)
+    batch = a_batch(cast)
+    for n in range(4):
+        some = tuple(
+            batches.Invited(Place(f"!room{n}{m}", f"Room {n}{m}"), "@eve:green.test")
+            for m in range(2)
+        )
+        accept_batch(replace(batch, invited=some))
+    assert waiting(agent_id=cast.ada.pk).count() == 3
+    assert Room.objects.filter(external_id__startswith="!room").count() == 3
 
 
 # -- the way out -------------------------------------------------------------------------------

@@ -223,7 +223,7 @@ TYPES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(content=SHAPED, kind=TYPES | JSON, more=st.dictionaries(KEYS, SHAPED, max_size=3))
 def test_whatever_comes_is_read_or_passed_over(content: Any, kind: Any, more: Any) -> None:
     whole = event(content, type_=kind) | more
