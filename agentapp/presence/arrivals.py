@@ -11,7 +11,8 @@ from agentapp.conversation.models import Message
 from agentapp.events import services as events
 from agentapp.foundation import clock
 from agentapp.foundation.text import one_line
-from agentapp.identity.models import Room
+from agentapp.identity.models import Agent, Room
+from agentapp.notifications.services import notify
 from agentapp.presence import services
 from agentapp.presence.models import Membership
 
@@ -19,7 +20,8 @@ from agentapp.presence.models import Membership
 def invited(*, room: Room, agent_id: int, account_id: uuid.UUID, by: str) -> bool:
     """Note an invitation once; it waits for the agent's owner. Returns whether it is new.
 
-    Writes: Membership (invited), Event `membership.invited`. The caller holds the room's lock.
+    Writes: Membership (invited), Notification for the owner, Event `membership.invited`. The
+    caller holds the room's lock.
     """
     if Membership.objects.filter(room=room, agent_id=agent_id, left_at__isnull=True).exists():
         return False
@@ -33,6 +35,15 @@ def invited(*, room: Room, agent_id: int, account_id: uuid.UUID, by: str) -> boo
         joined_after=_newest(room),
     )
     _record("membership.invited", membership, {"by": one_line(by)})
+    agent = Agent.objects.only("name", "owner_id").get(pk=agent_id)
+    notify(
+        user_id=agent.owner_id,
+        workspace_id=room.workspace_id,
+        kind="invitation",
+        subject_kind="room",
+        subject_id=room.pk,
+        text=f"{one_line(by)} invites {agent.name} into {room}. It waits for your answer.",
+    )
     return True
 
 

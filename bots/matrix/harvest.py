@@ -11,6 +11,7 @@ from agentapp.foundation.envelope import Place
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake.batches import Batch, Invited, Left, RoomNews
 from bots.matrix.backfill import Event, Missed, after_edge, backfill, events_of
+from bots.matrix.errors import Rejected
 from bots.matrix.parse import PLATFORM, Parsed, Said, Viewer, id_of, parse_event, time_of
 from bots.matrix.recent import Recent
 from bots.matrix.rooms import RoomView, parse_departure, parse_invite
@@ -181,7 +182,12 @@ class Harvester:
         if is_new and any(self._is_own_entry(event) for event in events_of(timeline)):
             return Missed(())
         edge = self._is_own_entry if is_new else _nowhere
-        return await backfill(self._server, room_id, start=start, end=since, is_edge=edge)
+        try:
+            return await backfill(self._server, room_id, start=start, end=since, is_edge=edge)
+        except Rejected as error:
+            # It will never be shown, and waiting for it would hold up everything else for good.
+            logger.warning("a gap in a room stays one: %s", error.code)
+            return Missed((), gap=f"{since} to {start}")
 
     def _is_own_entry(self, event: Event) -> bool:
         is_ours = event.get("state_key") == self._viewer.user_id

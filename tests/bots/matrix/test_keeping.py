@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,6 +27,7 @@ from agentapp.presence.invitations import waiting
 from bots.bridge import Bridge
 from bots.matrix import backfill, client
 from bots.matrix.client import MatrixConnector
+from bots.matrix.errors import Rejected
 from bots.matrix.transport import Homeserver
 from tests.bots.matrix.world import (
     Member,
@@ -34,7 +40,7 @@ from tests.bots.matrix.world import (
 )
 from tests.bots.places import eventually, run, said_by, status_of
 from tests.cast import Cast
-from tests.fakes.synapse import Synapse
+from tests.fakes.synapse import ROOT, Synapse
 
 
 def a_place(cast: Cast, synapse: Synapse) -> tuple[Member, str]:
@@ -111,6 +117,28 @@ def test_a_gap_that_is_too_long_is_known_to_be_one(
 
     run(work)
     assert record_of(room) == ["6", "7", "8", "9", "10", "11"]
+    assert Event.objects.filter(type="room.gap").count() == 1
+
+
+def test_a_gap_that_is_never_shown_holds_nothing_up(
+    live_cast: Cast, synapse: Synapse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(self: Homeserver, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        raise Rejected("M_FORBIDDEN", 403)
+
+    monkeypatch.setattr(Homeserver, "messages", refuses)
+    show_only(2, monkeypatch)
+    ann, room = a_place(live_cast, synapse)
+
+    async def work(bridge: Bridge) -> None:
+        async with matrix_host(bridge):
+            await connected(bridge, live_cast.ada)
+        for number in range(5):
+            await bridge.call(ann.says, room, str(number))
+        async with matrix_host(bridge):
+            await eventually(bridge, partial(record_of, room), ["3", "4"])
+
+    run(work)
     assert Event.objects.filter(type="room.gap").count() == 1
 
 
@@ -222,6 +250,45 @@ def test_an_item_that_cannot_be_stored_holds_nothing_up(
 
     run(work)
     assert Event.objects.filter(type="intake.skipped").count() == 1
+
+
+def test_a_killed_process_loses_nothing_and_doubles_nothing(
+    live_cast: Cast, synapse: Synapse
+) -> None:
+    ann, room = a_place(live_cast, synapse)
+    words = [str(number) for number in range(40)]
+
+    def wait_until(is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not is_so():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    process = a_process()
+    try:
+        wait_until(lambda: cursor_of(live_cast.ada) != "")
+        for number, word in enumerate(words):
+            ann.says(room, word)
+            if number in {8, 19, 30}:
+                wait_until(lambda seen=number: len(record_of(room)) >= seen - 4)
+                process.kill()
+                process.wait()
+                Account.objects.update(lease_until=clock.now())  # no test waits for a lease
+                process = a_process()
+        wait_until(lambda: record_of(room)[-1:] == words[-1:])
+    finally:
+        process.kill()
+        process.wait()
+    assert record_of(room) == words
+
+
+def a_process() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "runbots"],
+        cwd=ROOT,
+        env={**os.environ, "MATRIX_ALLOW_PRIVATE": "yes"},
+        stderr=subprocess.DEVNULL,
+    )
 
 
 # -- the transaction ---------------------------------------------------------------------------

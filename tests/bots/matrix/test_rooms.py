@@ -12,6 +12,7 @@ from agentapp.events.models import Event
 from agentapp.foundation.errors import Conflict, NotFound
 from agentapp.identity.models import Room
 from agentapp.intake.batches import ENCRYPTED_NOTICE
+from agentapp.notifications.models import Notification
 from agentapp.presence import invitations
 from agentapp.presence.models import Membership
 from agentapp.presence.services import remove_agent
@@ -187,6 +188,8 @@ def test_an_invitation_that_was_withdrawn_is_void(
             await eventually(bridge, is_in, "removed")
 
     run(work)
+    note = Notification.objects.get()
+    assert (note.user, note.kind) == (live_cast.root, "invitation")
 
 
 # -- rooms of other kinds ----------------------------------------------------------------------

@@ -6,11 +6,16 @@ import asyncio
 from functools import partial
 from typing import Any
 
+import pytest
+
 from agentapp.conversation.models import Message, Reaction
 from agentapp.drafts.models import Outbound
 from agentapp.drafts.services import retract
+from agentapp.engine.decide import decide_room
 from agentapp.identity.models import Room
+from agentapp.intake import lanes
 from agentapp.intake.models import Lane
+from agentapp.turns.models import Turn
 from bots.bridge import Bridge
 from tests.bots.matrix.world import (
     Member,
@@ -68,6 +73,30 @@ def meant_for_the_agent(cast: Cast, room: str) -> None:
     assert membership_of(cast.ada, room) == "active"
     lane = Lane.objects.get(agent=cast.ada, room=room_of(room))
     assert lane.wanted_through == Message.objects.get(text="Good question").pk
+
+
+@pytest.mark.parametrize("is_direct", [True, False])
+def test_it_decides_to_answer_who_means_it(
+    live_cast: Cast, synapse: Synapse, is_direct: bool
+) -> None:
+    ann, ben, ada = (Member(synapse, name) for name in ("ann", "ben", "ada"))
+    room = ann.opens(ada.user_id, *([] if is_direct else [ben.user_id]))
+    ada.joins(room)
+    login_agent(live_cast, live_cast.ada, synapse, ada)
+    body = "How are you?" if is_direct else f"{ada.user_id} how are you?"
+    named: dict[str, object] = {} if is_direct else {"user_ids": [ada.user_id]}
+
+    async def work(bridge: Bridge) -> None:
+        async with matrix_host(bridge):
+            await connected(bridge, live_cast.ada)
+            await bridge.call(partial(ann.says, room, body, **{"m.mentions": named}))
+            await eventually(bridge, partial(record_of, room), [body])
+
+    run(work)
+    decide_room(claimed=lanes.claim(limit=5))
+    turn = Turn.objects.get(agent=live_cast.ada)
+    assert turn.addressed
+    assert turn.trigger_id == Message.objects.get(text=body).pk
 
 
 def test_a_room_of_two_is_direct_until_a_third_comes(live_cast: Cast, synapse: Synapse) -> None:
