@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.http import HttpRequest
 from ninja import Router, Status
 
@@ -64,10 +65,11 @@ def change_agent(request: HttpRequest, agentId: int, body: AgentPatch) -> Agent:
     """Rename an agent, or give it a new version of its blueprint."""
     user = caller(request, Scope.WRITE)
     agent_of(user, agentId, Verb.MANAGE)
-    if body.spec is not None:
-        services.save_version(agent_id=agentId, spec=body.spec, author=user)
-    if body.name is not None:
-        services.rename_agent(agent_id=agentId, name=body.name, by=user)
+    with transaction.atomic():  # all of it or nothing
+        if body.spec is not None:
+            services.save_version(agent_id=agentId, spec=body.spec, author=user)
+        if body.name is not None:
+            services.rename_agent(agent_id=agentId, name=body.name, by=user)
     return agent_of(user, agentId)
 
 

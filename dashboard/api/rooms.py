@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.http import HttpRequest
 from ninja import Router, Status
 
@@ -64,12 +65,13 @@ def change_room(request: HttpRequest, roomId: int, body: RoomPatch) -> Room:  # 
     """Set a room's dial, reply mode or name."""
     user = caller(request, Scope.WRITE)
     room_of(user, roomId, Verb.MANAGE)
-    if body.dial is not None:
-        services.set_dial(room_id=roomId, dial=body.dial, by=user)
-    if body.reply_mode is not None:
-        services.set_reply_mode(room_id=roomId, mode=body.reply_mode, by=user)
-    if body.name is not None:
-        services.rename_room(room_id=roomId, name=body.name, by=user)
+    with transaction.atomic():  # all of it or nothing
+        if body.dial is not None:
+            services.set_dial(room_id=roomId, dial=body.dial, by=user)
+        if body.reply_mode is not None:
+            services.set_reply_mode(room_id=roomId, mode=body.reply_mode, by=user)
+        if body.name is not None:
+            services.rename_room(room_id=roomId, name=body.name, by=user)
     return room_of(user, roomId)
 
 
