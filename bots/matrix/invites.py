@@ -62,6 +62,7 @@ class Invites:
         try:
             if is_accepted:
                 await self._server.join(room_id)
+                await self._mark_direct(room_id)
             else:
                 with suppress(Rejected):  # then there is nothing left to decline
                     await self._server.leave(room_id)
@@ -69,3 +70,20 @@ class Invites:
             is_void = True
         done = partial(carried_out, membership_id=membership_id, is_void=is_void)
         await self._bridge.call(done)
+
+    async def _mark_direct(self, room_id: str) -> None:
+        """List a room for two as a direct one, as clients do; nothing depends on it."""
+        with suppress(AgentError):
+            others = await self._server.members(room_id) - {self._server.login.user_id}
+            if len(others) != 1:
+                return
+            (other,) = others
+            listed = await self._server.account_data("m.direct")
+            known = listed.get(other)
+            rooms = (
+                [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
+            )
+            if room_id not in rooms:
+                await self._server.set_account_data(
+                    "m.direct", {**listed, other: [*rooms, room_id]}
+                )

@@ -8,8 +8,8 @@ from django.conf import settings
 
 from agentapp.foundation.errors import Invalid, Refused
 from bots.matrix.address import BadHomeserver, checked_homeserver
-from bots.matrix.errors import LoginLost, Rejected
-from bots.matrix.transport import CLIENT, Homeserver, Login, raise_for
+from bots.matrix.errors import Rejected
+from bots.matrix.transport import CLIENT, Login, raise_for
 from bots.matrix.wire import Request, Wire
 
 DEVICE_NAME = "Greenroom"
@@ -88,17 +88,6 @@ async def adopt_token(*, homeserver: str, token: str) -> Login:
     finally:
         await wire.close()
     return checked_login({**answer.json(), "homeserver": homeserver, "access_token": token})
-
-
-async def log_out(login: Login) -> None:
-    """End a login on its homeserver; its device goes with it. One that is gone is no error."""
-    homeserver = Homeserver(login)
-    try:
-        await homeserver.log_out()
-    except LoginLost:
-        return
-    finally:
-        await homeserver.close()
 
 
 def packed(login: Login) -> str:

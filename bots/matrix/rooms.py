@@ -32,7 +32,6 @@ class RoomView:
     is_gone: bool = False
     successor: str = ""
     successor_via: str = ""
-    space: str = ""
     joined: int = 0
     invited: int = 0
     names: dict[str, str] = field(default_factory=dict)
@@ -60,8 +59,6 @@ class RoomView:
         kind, key = event.get("type"), event.get("state_key")
         if kind == "m.room.member":
             self._take_member(str(key), content)
-        elif kind == "m.space.parent" and "via" in content:
-            self.space = id_of(key, "!")
         elif key == "" and isinstance(kind, str):
             self._take_alone(kind, event, content)
 

@@ -77,10 +77,6 @@ class Homeserver:
             (await self._call(Request("GET", f"{CLIENT}/account/whoami"))).get("user_id", "")
         )
 
-    async def log_out(self) -> None:
-        """End this login; its device goes with it."""
-        await self._call(Request("POST", f"{CLIENT}/logout", body={}))
-
     async def sync(
         self, *, since: str, wait_seconds: float, full_state: bool, filter_: Mapping[str, object]
     ) -> dict[str, Any]:
@@ -193,10 +189,27 @@ class Homeserver:
         answer = await self._ask(Request("GET", path, seconds=MEDIA_SECONDS, most=most))
         return Media(answer.content_type, answer.body)
 
+    async def members(self, room_id: str) -> set[str]:
+        """Return who is in a room."""
+        found = await self._call(Request("GET", f"{_room(room_id)}/joined_members"))
+        joined = found.get("joined")
+        return set(joined) if isinstance(joined, dict) else set()
+
+    async def account_data(self, kind: str) -> dict[str, Any]:
+        """Return a setting that is kept with the account; empty when there is none."""
+        try:
+            return await self._call(Request("GET", self._setting(kind)))
+        except Rejected as error:
+            if error.code != "M_NOT_FOUND":
+                raise
+            return {}
+
     async def set_account_data(self, kind: str, content: Mapping[str, object]) -> None:
-        """Store a setting with the account, such as which rooms are direct."""
-        path = f"{CLIENT}/user/{_q(self.login.user_id)}/account_data/{_q(kind)}"
-        await self._call(Request("PUT", path, body=content))
+        """Keep a setting with the account."""
+        await self._call(Request("PUT", self._setting(kind), body=content))
+
+    def _setting(self, kind: str) -> str:
+        return f"{CLIENT}/user/{_q(self.login.user_id)}/account_data/{_q(kind)}"
 
     async def _call(self, request: Request) -> dict[str, Any]:
         return (await self._ask(request)).json()

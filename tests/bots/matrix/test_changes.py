@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from agentapp.conversation.models import Message, Reaction
+from agentapp.events.models import Event
 from agentapp.foundation.envelope import AuthorKind
 from agentapp.identity.models import Identity
 from agentapp.identity.services.agents import create_agent
@@ -162,6 +163,47 @@ def test_two_agents_in_a_room_make_one_record(live_cast: Cast, synapse: Synapse)
     run(work)
     assert record_of(room) == words
     assert Lane.objects.filter(room=room_of(room)).count() == 2
+
+
+def test_agents_that_share_rooms_do_not_hold_each_other_up(
+    live_cast: Cast, synapse: Synapse
+) -> None:
+    ann, ben, rooms = three_rooms(live_cast, synapse)
+
+    async def work(bridge: Bridge) -> None:
+        async with matrix_host(bridge):
+            for agent in (live_cast.ada, live_cast.bo):
+                await connected(bridge, agent)
+            await asyncio.gather(
+                bridge.call(talks, ann, rooms), bridge.call(talks, ben, rooms[::-1])
+            )
+            for room in rooms:
+                await eventually(bridge, lambda room=room: len(record_of(room)), 16, seconds=30)
+
+    run(work)
+    assert not Event.objects.filter(type="account.failing").exists()
+    for member in (ann, ben):
+        said = [f"{member.user_id} {number}" for number in range(8)]
+        for room in rooms:
+            assert [line for line in record_of(room) if line in said] == said
+
+
+def three_rooms(cast: Cast, synapse: Synapse) -> tuple[Member, Member, list[str]]:
+    """Return two members and three rooms, all shared by two agents."""
+    ann, ben, ada, bo = (Member(synapse, name) for name in ("ann", "ben", "ada", "bo"))
+    rooms = [ann.opens(ben.user_id, ada.user_id, bo.user_id, name=f"R{n}") for n in range(3)]
+    for room in rooms:
+        for member in (ben, ada, bo):
+            member.joins(room)
+    login_agent(cast, cast.ada, synapse, ada)
+    login_agent(cast, cast.bo, synapse, bo)
+    return ann, ben, rooms
+
+
+def talks(member: Member, rooms: list[str]) -> None:
+    for number in range(8):
+        for room in rooms:
+            member.says(room, f"{member.user_id} {number}")
 
 
 ODD: tuple[dict[str, object], ...] = (

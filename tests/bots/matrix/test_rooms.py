@@ -135,17 +135,8 @@ def test_an_invitation_waits_for_the_owner(
     room = ann.opens(ada.user_id, name="Tea")
     is_in = partial(membership_of, live_cast.ada, room)
 
-    def decide() -> None:
-        one = invitations.waiting(agent_id=live_cast.ada.pk).get()
-        act = {
-            "accept": invitations.accept_invitation,
-            "decline": invitations.decline_invitation,
-        }[decision]
-        with pytest.raises(NotFound):
-            act(membership_id=one.pk, by=live_cast.olga)
-        act(membership_id=one.pk, by=live_cast.root)
-        with pytest.raises(Conflict):
-            act(membership_id=one.pk, by=live_cast.root)
+    decide = partial(decides, live_cast, decision)
+    ends = "active" if decision == "accept" else "left"
 
     async def work(bridge: Bridge) -> None:
         async with matrix_host(bridge):
@@ -153,18 +144,37 @@ def test_an_invitation_waits_for_the_owner(
             assert (await bridge.call(room_of, room)).name == "Tea"
             if not restarts:
                 await bridge.call(decide)
-                await eventually(bridge, is_in, "active" if decision == "accept" else "left")
+                await eventually(bridge, is_in, ends)
         if restarts:
             await bridge.call(decide)
         async with matrix_host(bridge):
-            await eventually(bridge, is_in, "active" if decision == "accept" else "left")
+            await eventually(bridge, is_in, ends)
             await eventually(bridge, partial(seen_as, ann, room, ada.user_id), decision)
             if decision == "accept":
                 await bridge.call(ann.says, room, "Welcome")
                 await eventually(bridge, partial(record_of, room), ["Welcome"])
 
     run(work)
+    assert decision == "decline" or is_listed_as_direct(ada, ann, room)
     assert not invitations.waiting(agent_id=live_cast.ada.pk).exists()
+
+
+def decides(cast: Cast, decision: str) -> None:
+    one = invitations.waiting(agent_id=cast.ada.pk).get()
+    act = {
+        "accept": invitations.accept_invitation,
+        "decline": invitations.decline_invitation,
+    }[decision]
+    with pytest.raises(NotFound):
+        act(membership_id=one.pk, by=cast.olga)
+    act(membership_id=one.pk, by=cast.root)
+    with pytest.raises(Conflict):
+        act(membership_id=one.pk, by=cast.root)
+
+
+def is_listed_as_direct(ada: Member, ann: Member, room: str) -> bool:
+    listed = ada.call("GET", f"/user/{ada.user_id}/account_data/m.direct")
+    return listed == {ann.user_id: [room]}
 
 
 def seen_as(ann: Member, room: str, user_id: str) -> str:
