@@ -1,0 +1,124 @@
+"""The real program: its processes and servers are killed while members talk over the API."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.agentapp.management.hosts import ROOT, Run, free_port, short_folder, started
+from tests.fakes.model_server import ModelServer
+from tests.faults.storm import answer, tokens
+
+KILLS = 20
+MEMBERS = 8
+BETWEEN_SECONDS = (0.4, 1.6)  # between two kills
+RETURN_SECONDS = 40.0  # until a killed process is there again
+PATIENCE_SECONDS = 180.0  # at the end, for leases to run out
+TARGETS = ("worker", "runbots", "uvicorn", "beat", "postgres", "valkey-server")
+
+
+@dataclass
+class Member:
+    """Somebody with a token who talks in a room of their own."""
+
+    url: str
+    token: str
+    room: int
+    asked: list[str] = field(default_factory=list)
+
+    def ask(self, word: str) -> None:
+        """Ask until the host has taken it in, as a client does that knows its own key."""
+        self.asked.append(word)
+        body = json.dumps({"text": f"Ada, what about {word}?"}).encode()
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < give_up:
+            try:
+                self._call("POST", body, key=word)
+            except (OSError, urllib.error.HTTPError):
+                time.sleep(0.2)
+            else:
+                return
+        pytest.fail(f"{word} was never taken in")
+
+    def answers(self) -> list[str]:
+        """Return the words that were answered, in the order of the room."""
+        try:
+            page = self._call("GET")
+        except (OSError, urllib.error.HTTPError):
+            return []
+        said = [each for each in page["items"] if each["author"]["kind"] == "agent"]
+        return [word for each in reversed(said) for word in tokens(each["text"])]
+
+    def _call(self, method: str, body: bytes | None = None, key: str = "") -> dict[str, list[dict]]:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        request = urllib.request.Request(  # noqa: S310 - our own host
+            f"{self.url}/api/v1/rooms/{self.room}/messages", body, headers, method=method
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - our own host
+            found: dict[str, list[dict]] = json.load(response)
+        return found
+
+
+def settled_in(run: Run, *, url: str, model: str) -> list[Member]:
+    """Let members move into the host."""
+    environ = Path(f"/proc/{run.child_ids()['worker']}/environ").read_bytes().decode()
+    environment = dict(part.partition("=")[::2] for part in environ.split("\0") if part)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.settling_in", model, str(MEMBERS)],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [Member(url, each["token"], each["room"]) for each in json.loads(done.stdout)]
+
+
+def kill(run: Run, name: str) -> None:
+    """Kill a process of the host, as soon as there is one of that name."""
+    give_up = time.monotonic() + RETURN_SECONDS
+    while (pid := run.child_ids().get(name)) is None:
+        assert time.monotonic() < give_up, f"{name} never came back:\n{run.text()[-2000:]}"
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_whatever_is_killed_every_question_is_answered_once_and_in_order() -> None:
+    rng = random.Random(20)  # noqa: S311 - it only spreads the kills
+    port = free_port()
+    with ModelServer() as model, short_folder() as folder:
+        model.reply = answer
+        with started(ROOT, folder / "data", port=port) as run:
+            run.wait_until_ready(seconds=120)
+            url = f"http://localhost:{port}"
+            members = settled_in(run, url=url, model=model.base_url)
+            for n in range(KILLS):
+                members[n % MEMBERS].ask(f"q{n:04}")
+                time.sleep(rng.uniform(*BETWEEN_SECONDS))
+                kill(run, TARGETS[n % len(TARGETS)])
+            give_up = time.monotonic() + PATIENCE_SECONDS
+            while any(set(m.asked) - set(m.answers()) for m in members):
+                if time.monotonic() > give_up:
+                    break
+                time.sleep(0.5)
+            found = {m.room: m.answers() for m in members}
+            assert run.process.poll() is None, run.text()[-2000:]
+
+    doubled = [word for said in found.values() for word, n in Counter(said).items() if n > 1]
+    assert doubled == []
+    assert found == {m.room: m.asked for m in members}
