@@ -51,12 +51,14 @@ def answered(
     """
     watch.has_sent = False
     watch.take_time()
-    if has_next:
-        watch.hurry(watch.remaining() * SHARE_BEFORE_THE_NEXT)
+    share = watch.remaining() * SHARE_BEFORE_THE_NEXT if has_next else None
+    if share is not None:
+        watch.hurry(share)
     progress = Progress(
         prompt_tokens=money.likely_prompt_tokens(m.content for m in ticket.question.messages),
         max_bytes=money.most_answer_bytes(ticket.max_tokens),
         most_attempts=ATTEMPTS_BEFORE_THE_NEXT if has_next else MAX_ATTEMPTS,
+        first_word_seconds=share,
     )
     faults.passing("call.opened")
     try:
@@ -178,7 +180,10 @@ def _fail(
 
 def _waited(ticket: Ticket, progress: Progress) -> str:
     """Return the whole deadline, or less where the next server was to have the rest."""
-    return f"{min(ticket.question.deadline_seconds, round(progress.elapsed_ms / 1000, 1)):g}"
+    seconds = progress.first_word_seconds
+    if seconds is None or progress.has_text:
+        seconds = ticket.question.deadline_seconds
+    return f"{round(seconds, 1):g}"
 
 
 def _close(

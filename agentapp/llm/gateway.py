@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from agentapp.foundation import clock
 from agentapp.foundation.database import fresh_connection, refuse_open_transaction
 from agentapp.identity.models import Workspace
-from agentapp.llm import budget, calls, queries, routes
+from agentapp.llm import budget, calls, circuit, queries, routes
 from agentapp.llm.adapters.protocol import ChatMessage, Role, Watch
 from agentapp.llm.budget import NotEnough, Purse
 from agentapp.llm.calls import Answer, Question, Ticket
@@ -122,8 +122,9 @@ def _first_answer(question: Question, key: str, *, watch: Watch, on_text: OnText
     *others, last = routes.providers_for(workspace)
     for provider in others:
         try:
-            ticket = _reserved(question, key, workspace=workspace, provider=provider)
-            return answered(ticket, watch=watch, on_text=on_text, has_next=True)
+            with circuit.guarded(provider, deadline_seconds=question.deadline_seconds):
+                ticket = _reserved(question, key, workspace=workspace, provider=provider)
+                return answered(ticket, watch=watch, on_text=on_text, has_next=True)
         except ProviderUnavailable as failure:
             watch.take_time()
             if not failure.may_be_asked_elsewhere or watch.remaining() < ROOM_TO_ANSWER_SECONDS:
@@ -132,8 +133,9 @@ def _first_answer(question: Question, key: str, *, watch: Watch, on_text: OnText
         saved, key = calls.saved_answer(question.key)
         if saved is not None:
             return saved
-    ticket = _reserved(question, key, workspace=workspace, provider=last)
-    return answered(ticket, watch=watch, on_text=on_text)
+    with circuit.guarded(last, deadline_seconds=question.deadline_seconds):
+        ticket = _reserved(question, key, workspace=workspace, provider=last)
+        return answered(ticket, watch=watch, on_text=on_text)
 
 
 def _watch(seconds: float, should_stop: Callable[[], bool] | None) -> Watch:

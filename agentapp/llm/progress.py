@@ -34,6 +34,7 @@ class Progress:
     prompt_tokens: int  # our guess, for servers that do not count
     max_bytes: int
     most_attempts: int = MAX_ATTEMPTS
+    first_word_seconds: float | None = None  # None: the call's whole deadline
     started: float = field(default_factory=time.monotonic)
     attempts: int = 0
     wasted_tries: int = 0

@@ -146,6 +146,8 @@ def _store(workspace: Workspace, candidate: Candidate, proof: Proof, by: User) -
     provider.reply_model = proof.model
     provider.cheap_model = proof.cheap_model
     provider.last_error = ""
+    provider.circuit, provider.circuit_failures = Provider.Circuit.CLOSED, 0
+    provider.circuit_until = None
     provider.verified_at = GreenroomNow()
     provider.save()
     LLMCall.objects.filter(pk=proof.call_id).update(provider=provider)

@@ -231,7 +231,7 @@ def test_the_sdk_is_loaded_only_when_a_model_is_asked(module: str) -> None:
     code = (
         "import django, sys; django.setup(); "
         f"import {module}; "
-        "print(sorted({'openai', 'httpx2', 'httpcore2'} & set(sys.modules)))"
+        "print(sorted({'anthropic', 'openai', 'httpx2', 'httpcore2'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
