@@ -35,33 +35,27 @@ _EVER = date(2020, 1, 1)
 
 def connect(workspace: Workspace, server: Server) -> Provider:
     """Make the server answer for a workspace, at a price, after those connected before."""
-    for model, tokens_in, tokens_out in (
-        ("fake-chat", MICROS_IN, MICROS_OUT),
-        ("fake-cheap", CHEAP_IN, CHEAP_OUT),
-    ):
-        Rate.objects.get_or_create(
-            model=model,
-            effective_from=_EVER,
-            defaults={
-                "input_micros": tokens_in * 1_000_000,
-                "output_micros": tokens_out * 1_000_000,
-                "cached_micros": tokens_in * 1_000_000,
-            },
-        )
+    set_rate("fake-chat", MICROS_IN, MICROS_OUT)
+    set_rate("fake-cheap", CHEAP_IN, CHEAP_OUT)
     return _connected(workspace, server, reply_model="fake-chat", cheap_model="fake-cheap")
+
+
+def set_rate(model: str, tokens_in: int, tokens_out: int, *, cached: int | None = None) -> None:
+    """Give a model a price in micro-dollars per token."""
+    Rate.objects.get_or_create(
+        model=model,
+        effective_from=_EVER,
+        defaults={
+            "input_micros": tokens_in * 1_000_000,
+            "output_micros": tokens_out * 1_000_000,
+            "cached_micros": (tokens_in if cached is None else cached) * 1_000_000,
+        },
+    )
 
 
 def connect_anthropic(workspace: Workspace, server: AnthropicServer) -> Provider:
     """Make a server that speaks Anthropic's protocol answer; what it had cached costs a micro."""
-    Rate.objects.get_or_create(
-        model="claude-sonnet-5",
-        effective_from=_EVER,
-        defaults={
-            "input_micros": MICROS_IN * 1_000_000,
-            "output_micros": MICROS_OUT * 1_000_000,
-            "cached_micros": 1_000_000,
-        },
-    )
+    set_rate("claude-sonnet-5", MICROS_IN, MICROS_OUT, cached=1)
     return _connected(
         workspace,
         server,
