@@ -159,6 +159,7 @@ class Host:
         task = asyncio.create_task(self._keep_up(account, connector))
         self.running[account.account_id] = Running(account, connector, task)
         self._served[account.account_id] = connector
+        self._down.add(account.account_id)  # until it has shown who it is
 
     async def _keep_up(self, account: HeldAccount, connector: Connector) -> None:
         """Keep one login connected, waiting longer after each failure."""
