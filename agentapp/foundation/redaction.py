@@ -12,7 +12,7 @@ _SECRETS = re.compile(
     r"""
     sk-[A-Za-z0-9_-]{12,}                 # model provider keys
     | grm_[A-Za-z0-9]+_[A-Za-z0-9_-]{20,} # our API tokens
-    | syt_[A-Za-z0-9_=-]{10,}             # Matrix access tokens
+    | sy[rt]_[A-Za-z0-9_=-]{10,}          # Matrix access and refresh tokens
     | (?<=Bearer\ )[A-Za-z0-9._~+/=-]{8,}
     | (?<=/start/)[A-Za-z0-9_-]{20,}      # one-time login links
     | [MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,} # Discord tokens
