@@ -25,11 +25,13 @@ KINDS: dict[str, Behaviour] = {
     "500": Behaviour(status=500),
     "503": Behaviour(status=503),
     "malformed": Behaviour(raw=b'data: {"choices": [{"delta"\n\n'),
+    "trouble-inside": Behaviour(raw=b'data: {"error": {"message": "overloaded"}}\n\n'),
+    "no-end": Behaviour(text=ANSWER, with_finish=False, with_usage=False),
     "empty": Behaviour(text=""),
     "huge": Behaviour(raw=_DATA % (b"x" * 10_000_000)),
     "another-model": Behaviour(text=ANSWER, served_model=DEAR, gap=0.002),
 }
-HEALS = {"busy-wait", "busy", "500", "503"}
+HEALS = {"busy-wait", "busy", "500", "503", "trouble-inside"}
 WELL = Behaviour(text=ANSWER, gap=0.002)
 
 

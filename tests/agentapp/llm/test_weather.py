@@ -143,7 +143,7 @@ def test_in_any_weather_there_is_one_answer_or_one_failure_and_the_books_are_rig
     results = asked_by_many(places, questions)
 
     weather.wait_until_answered(seconds=20)
-    assert len(results) == 12 * TIMES
+    assert len(results) == 14 * TIMES
     wrong = [each for each in questions if isinstance(results[each], str) != is_answered(*each)]
     assert [(each, str(results[each])) for each in wrong] == []
     calls = {call.key: call for call in LLMCall.objects.all()}
