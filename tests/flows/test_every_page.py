@@ -11,8 +11,10 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from agentapp.drafts.models import Draft
+from agentapp.foundation import clock
 from agentapp.identity import services as identity
 from agentapp.identity.services.rooms import make_room_link
+from agentapp.llm.models import Provider
 from agentapp.turns.models import Turn
 from tests.fakes.model_server import ModelServer
 from tests.flows.conftest import Opener
@@ -52,6 +54,16 @@ def lived_in(running_host: object, model_server: ModelServer) -> Stage:
     while not Draft.objects.filter(agent=stage.agent, status="pending").exists():
         assert time.monotonic() < deadline, "no draft came"
         time.sleep(0.1)
+    Provider.objects.create(
+        workspace=stage.workspace,
+        name="another.example",
+        base_url="https://another.example/v1",
+        reply_model="small",
+        rank=1,
+        circuit=Provider.Circuit.OPEN,
+        circuit_failures=5,
+        circuit_until=clock.now(),
+    )
     return stage
 
 
