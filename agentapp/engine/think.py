@@ -70,6 +70,8 @@ def think(
             deadline_seconds=prompt.deadline_seconds,
             on_text=stream.take,
             should_stop=_stop_check(begun, is_interrupted),
+            # Its lane's fence has moved on since: the worker that asked first can write nothing.
+            takes_over=begun.turn.retries > 0,
         )
     except Stopped:
         if is_interrupted():

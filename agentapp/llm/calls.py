@@ -91,8 +91,13 @@ def key_of(text: str) -> str:
     return text if len(text) <= MAX_KEY else digest(text)
 
 
-def saved_answer(key: str) -> tuple[Answer | None, str]:
+def saved_answer(key: str, *, takes_over: bool = False) -> tuple[Answer | None, str]:
     """Return what was answered to this key before, or the key of the next attempt.
+
+    Args:
+        key: The caller's.
+        takes_over: Whoever asked before may not use an answer any more; what they have open is
+            written off at once instead of waiting for it.
 
     Raises:
         StillRunning: Somebody is answering it right now.
@@ -104,7 +109,7 @@ def saved_answer(key: str) -> tuple[Answer | None, str]:
     last = known[-1]
     if last.status == LLMCall.Status.DONE:
         return answer_of(last), last.key
-    if last.status == LLMCall.Status.RUNNING and not lose(last.pk):
+    if last.status == LLMCall.Status.RUNNING and not lose(last.pk, is_dead=takes_over):
         raise StillRunning
     if last.status == LLMCall.Status.REFUSED:
         return None, last.key
@@ -274,10 +279,14 @@ def _end(
     }
 
 
-def lose(call_id: int) -> bool:
+def lose(call_id: int, *, is_dead: bool = False) -> bool:
     """Write off a running call whose lease has ended, at all it held.
 
     Announces: `llm.call.lost`.
+
+    Args:
+        call_id: The call.
+        is_dead: Its worker has lost the right to it; its lease does not count.
 
     Returns:
         False when the call is not running or its worker may still be alive.
@@ -286,7 +295,9 @@ def lose(call_id: int) -> bool:
         call=OuterRef("pk"), state=Reservation.State.RESERVED, lease_until__gt=GreenroomNow()
     )
     with transaction.atomic():
-        dead = LLMCall.objects.filter(~Exists(alive), pk=call_id, status=LLMCall.Status.RUNNING)
+        dead = LLMCall.objects.filter(pk=call_id, status=LLMCall.Status.RUNNING)
+        if not is_dead:
+            dead = dead.filter(~Exists(alive))
         held = Reservation.objects.filter(call=call_id).order_by("-amount_micros").first()
         changed = dead.update(
             status=LLMCall.Status.LOST,

@@ -62,6 +62,7 @@ def ask(
     on_text: OnText | None = None,
     should_stop: Callable[[], bool] | None = None,
     background: bool | None = None,
+    takes_over: bool = False,
 ) -> Answer:
     """Ask the workspace's model once and pay for it once.
 
@@ -83,6 +84,8 @@ def ask(
         should_stop: Asked at most every 0.25 s; may read the database.
         background: Nobody waits for the answer, so it may use only the background's share of
             the day; by default so for `decide`.
+        takes_over: The caller has taken over the work of whoever asked with this key before, who
+            may no longer use an answer: a call that is open is written off at its most.
 
     Raises:
         OpenTransaction: Called inside a transaction.
@@ -106,7 +109,7 @@ def ask(
         is_background=purpose in _BACKGROUND if background is None else background,
     )
     watch = _watch(deadline_seconds, should_stop)
-    saved, attempt_key = calls.saved_answer(question.key)
+    saved, attempt_key = calls.saved_answer(question.key, takes_over=takes_over)
     if saved is not None:
         return saved
     return _first_answer(question, attempt_key, watch=watch, on_text=on_text)

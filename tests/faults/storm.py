@@ -29,7 +29,6 @@ from tests.faults.victims import Nursery
 
 KILLS_PER_ROOM = 24  # a member may ask an agent 60 times a day
 LEASE_PASSES = 25  # seconds; longer than the leases of lanes and pieces
-CALL_PASSES = 95  # seconds; longer than the lease of a model call
 STOP_EVERY, SEND_EVERY = 17, 5  # kills; no divisors of the number of points
 ROUNDS = 40  # of undisturbed work until nothing is left
 _TOKEN = re.compile(r"q\d{4}")
@@ -192,7 +191,7 @@ class Storm:
             self.kills[point] += 1
         else:
             self.survivors.append(f"{point}{' (failed)' if ended.failed else ''}")
-        self._let_pass(CALL_PASSES if point.startswith("call.") else LEASE_PASSES)
+        self._let_pass(LEASE_PASSES)
 
     @staticmethod
     def _let_pass(seconds: float) -> None:

@@ -119,6 +119,24 @@ def test_a_question_of_a_dead_worker_is_asked_again_only_after_its_lease(
     assert Spend.objects.get().spent_micros == lost.cost_micros + answer.cost_micros
 
 
+def test_who_took_the_work_over_waits_for_no_lease(live_ask: Ask, server: ModelServer) -> None:
+    answers = []
+
+    def take_over(_text: str) -> None:
+        if not answers:
+            answers.append(live_ask(key="turn:7", takes_over=True))
+
+    with pytest.raises(Overtaken):
+        live_ask(key="turn:7", on_text=take_over)
+
+    lost, done = LLMCall.objects.order_by("pk")
+    assert (lost.status, done.status) == (LLMCall.Status.LOST, LLMCall.Status.DONE)
+    assert answers[0].call_id == done.pk
+    spend = Spend.objects.get()
+    assert spend.spent_micros == lost.cost_micros + done.cost_micros
+    assert spend.reserved_micros == 0
+
+
 def test_a_worker_that_wakes_after_it_was_written_off_changes_nothing(
     live_cast: Cast, live_ask: Ask, server: ModelServer
 ) -> None:
