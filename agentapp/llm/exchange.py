@@ -21,7 +21,7 @@ from agentapp.llm.adapters.protocol import (
     Watch,
 )
 from agentapp.llm.budget import NotEnough
-from agentapp.llm.calls import Answer, Ending, Ticket
+from agentapp.llm.closing import close_call
 from agentapp.llm.errors import Overtaken, ProviderUnavailable, Stopped
 from agentapp.llm.models import LLMCall
 from agentapp.llm.prices import known_price
@@ -35,6 +35,7 @@ from agentapp.llm.rules.retrying import (
     SHARE_BEFORE_THE_NEXT,
     retry_wait,
 )
+from agentapp.llm.tickets import Answer, Ending, Ticket
 
 logger = logging.getLogger(__name__)
 _rng = SystemRandom()
@@ -208,7 +209,7 @@ def _close(
         answer=answer,
         error=error,
     )
-    call = calls.close_call(ticket, ending)
+    call = close_call(ticket, ending)
     logger.info(
         "call %d (%s by %s): %s after %d ms, %d tries, %d micros",
         ticket.call_id,

@@ -18,7 +18,6 @@ from agentapp.identity.models import Workspace
 from agentapp.llm import budget, calls, circuit, queries, routes
 from agentapp.llm.adapters.protocol import ChatMessage, Role, Watch
 from agentapp.llm.budget import NotEnough, Purse
-from agentapp.llm.calls import Answer, Question, Ticket
 from agentapp.llm.errors import (
     BudgetExhausted,
     NoProvider,
@@ -32,6 +31,7 @@ from agentapp.llm.rules import days, money
 from agentapp.llm.rules.money import Level
 from agentapp.llm.rules.picking import answer_allowance
 from agentapp.llm.rules.retrying import ROOM_TO_ANSWER_SECONDS
+from agentapp.llm.tickets import Answer, Question, Ticket
 
 __all__ = [
     "Answer",

@@ -22,7 +22,6 @@ from agentapp.llm.adapters.protocol import (
     Target,
     Watch,
 )
-from agentapp.llm.calls import Answer, Question
 from agentapp.llm.errors import NotProven, ProviderUnavailable
 from agentapp.llm.exchange import answered
 from agentapp.llm.gateway import reserved
@@ -31,6 +30,7 @@ from agentapp.llm.prices import known_price, price_in_words
 from agentapp.llm.routes import Route
 from agentapp.llm.rules import days
 from agentapp.llm.rules.picking import can_talk, picked_models
+from agentapp.llm.tickets import Answer, Question
 
 LIST_SECONDS = 15.0
 ANSWER_SECONDS = 30.0

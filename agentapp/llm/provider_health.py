@@ -8,8 +8,8 @@ from django.db import transaction
 
 from agentapp.events import services as events
 from agentapp.llm.adapters.protocol import Failure, FailureKind
-from agentapp.llm.calls import Ticket
 from agentapp.llm.models import Provider
+from agentapp.llm.tickets import Ticket
 
 MAX_ERROR = 400
 # Waiting does not help against these; somebody has to change something.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.llm import calls
+from agentapp.llm.closing import lose
 from agentapp.llm.models import Reservation
 
 LIMIT = 500  # per tick; the rest is found by the next one
@@ -26,7 +26,7 @@ def settle_lost() -> int:
         state=Reservation.State.RESERVED, lease_until__lte=GreenroomNow()
     )
     call_ids = list(overdue.order_by("call_id").values_list("call_id", flat=True)[:LIMIT])
-    lost = sum(calls.lose(call_id) for call_id in dict.fromkeys(call_ids))
+    lost = sum(lose(call_id) for call_id in dict.fromkeys(call_ids))
     if lost:
         logger.warning("%d model calls were lost with their workers", lost)
     return lost

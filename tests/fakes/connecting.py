@@ -11,9 +11,9 @@ from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.database import fresh_connection
 from agentapp.foundation.secrets import seal
 from agentapp.identity.models import Workspace
-from agentapp.llm.calls import Answer
 from agentapp.llm.models import Budget, Provider, Rate
 from agentapp.llm.routes import KEY_COLUMN, KEY_TABLE
+from agentapp.llm.tickets import Answer
 from tests.fakes.anthropic_server import AnthropicServer
 
 

@@ -31,6 +31,7 @@ from agentapp.memory.embeddings import embed
 from tests.faults import mutations, roles
 
 TICK_SECONDS = 0.002
+THREADS_END_SECONDS = 15.0
 
 
 def main() -> None:
@@ -61,6 +62,9 @@ def _warm(said: dict[str, Any]) -> dict[str, int]:
     connection.close()
     connection.close_pool()
     broker.forget()
+    give_up = time.monotonic() + THREADS_END_SECONDS
+    while threading.active_count() > 1 and time.monotonic() < give_up:
+        time.sleep(TICK_SECONDS)
     return {"threads": threading.active_count()}
 
 

@@ -12,8 +12,8 @@ SHOWN_BY = {
     "no_client_key": (("intake.committed",), "doubled"),
     "done_before_the_work": (("turn.begun", "call.opened"), "lost"),
 }
-KILLS = 6
-STOPS = 6
+KILLS = 4
+STOPS = 5
 
 
 @pytest.mark.parametrize("mutation", list(SHOWN_BY))

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from agentapp.llm import gateway
 from agentapp.llm.adapters import adapter_for
-from agentapp.llm.calls import Answer
+from agentapp.llm.tickets import Answer
 from tests.cast import Cast
 from tests.fakes.connecting import Ask, connect
 from tests.fakes.dialects import DialectServer

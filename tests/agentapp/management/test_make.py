@@ -81,7 +81,8 @@ def test_help_names_every_command_that_people_type() -> None:
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     named = re.findall(r"^  make (\w+) ", shown, re.MULTILINE)
-    assert named == ["help", "run", "login", "setup", "test", "check", "fix", "bench", "lock"]
+    expected = "help run login setup test check fix bench faults lock"
+    assert named == expected.split()
 
 
 def test_every_locked_package_has_exactly_one_version() -> None:

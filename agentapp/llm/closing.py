@@ -1,0 +1,149 @@
+"""Writes down how a call ended and settles its money, once: by its worker, or without it."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from agentapp.events import services as events
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.prepared import Change, prepared, prepared_update
+from agentapp.llm import budget
+from agentapp.llm.errors import Overtaken
+from agentapp.llm.models import LLMCall, Reservation
+from agentapp.llm.tickets import Ending, Ticket
+
+MAX_ERROR = 400  # characters
+
+
+def close_call(ticket: Ticket, ending: Ending) -> LLMCall:
+    """Write down how a call ended and settle its money, once.
+
+    Announces: `llm.call.finished`.
+
+    Raises:
+        Overtaken: The watchdog wrote the call off before; nothing changes.
+    """
+    state = Reservation.State.SETTLED if ending.was_billed else Reservation.State.RELEASED
+    with transaction.atomic():
+        changed = _end(
+            call_id=ticket.call_id,
+            status=ending.status,
+            cost_micros=ending.cost_micros,
+            tokens_in=ending.tokens_in,
+            tokens_out=ending.tokens_out,
+            tokens_cached=ending.tokens_cached,
+            is_estimated=ending.is_estimated,
+            attempts=ending.attempts,
+            latency_ms=ending.latency_ms,
+            first_token_ms=ending.first_token_ms,
+            served_model=ending.served_model,
+            rate_id=ending.rate_id,
+            finish_reason=ending.finish_reason,
+            answer=ending.answer,
+            error=ending.error[:MAX_ERROR],
+        )
+        if changed != 1:
+            raise Overtaken
+        call = _call.get(call_id=ticket.call_id)
+        _record("llm.call.finished", call)
+        budget.settle(call, cost_micros=ending.cost_micros, state=state)
+    return call
+
+
+@prepared_update
+def _end(
+    *,
+    call_id: int,
+    status: str,
+    cost_micros: int,
+    tokens_in: int,
+    tokens_out: int,
+    tokens_cached: int,
+    is_estimated: bool,
+    attempts: int,
+    latency_ms: int,
+    first_token_ms: int | None,
+    served_model: str,
+    rate_id: int | None,
+    finish_reason: str,
+    answer: str,
+    error: str,
+) -> Change:
+    return LLMCall.objects.filter(pk=call_id, status=LLMCall.Status.RUNNING), {
+        "status": status,
+        "cost_micros": cost_micros,
+        "tokens_in": tokens_in,
+        "tokens_out": tokens_out,
+        "tokens_cached": tokens_cached,
+        "is_estimated": is_estimated,
+        "attempts": attempts,
+        "latency_ms": latency_ms,
+        "first_token_ms": first_token_ms,
+        "served_model": served_model,
+        "rate_id": rate_id,
+        "finish_reason": finish_reason,
+        "answer": answer,
+        "error": error,
+        "finished_at": GreenroomNow(),
+    }
+
+
+def lose(call_id: int, *, is_dead: bool = False) -> bool:
+    """Write off a running call whose lease has ended, at all it held.
+
+    Announces: `llm.call.lost`.
+
+    Args:
+        call_id: The call.
+        is_dead: Its worker has lost the right to it; its lease does not count.
+
+    Returns:
+        False when the call is not running or its worker may still be alive.
+    """
+    alive = Reservation.objects.filter(
+        call=OuterRef("pk"), state=Reservation.State.RESERVED, lease_until__gt=GreenroomNow()
+    )
+    with transaction.atomic():
+        dead = LLMCall.objects.filter(pk=call_id, status=LLMCall.Status.RUNNING)
+        if not is_dead:
+            dead = dead.filter(~Exists(alive))
+        held = Reservation.objects.filter(call=call_id).order_by("-amount_micros").first()
+        changed = dead.update(
+            status=LLMCall.Status.LOST,
+            cost_micros=held.amount_micros if held else 0,
+            is_estimated=True,
+            error="The worker that asked ended before the answer was written down.",
+            finished_at=GreenroomNow(),
+        )
+        if changed != 1:
+            return False
+        call = LLMCall.objects.get(pk=call_id)
+        _record("llm.call.lost", call)
+        budget.settle(call, cost_micros=0, state=Reservation.State.LOST)
+    return True
+
+
+def _record(event_type: str, call: LLMCall) -> None:
+    events.record(
+        type=event_type,
+        subject_kind="call",
+        subject_id=call.pk,
+        workspace_id=call.workspace_id,
+        agent_id=call.agent_id,
+        payload={
+            "purpose": call.purpose,
+            "model": call.served_model or call.model,
+            "status": call.status,
+            "turn_id": call.turn_id,
+            "tokens_in": call.tokens_in,
+            "tokens_out": call.tokens_out,
+            "cost_micros": call.cost_micros,
+            "is_estimated": call.is_estimated,
+        },
+    )
+
+
+@prepared
+def _call(call_id: int) -> QuerySet[LLMCall]:
+    return LLMCall.objects.filter(pk=call_id)

@@ -1,0 +1,72 @@
+"""What goes through the gateway: a question, leave to ask it, and how that ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentapp.llm.adapters.protocol import ChatMessage
+from agentapp.llm.budget import Purse
+from agentapp.llm.models import LLMCall
+from agentapp.llm.routes import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, by whom, and how long and dear the answer may be."""
+
+    workspace_id: int
+    purpose: str
+    messages: tuple[ChatMessage, ...]
+    key: str
+    agent_id: int | None
+    turn_id: int | None
+    max_tokens: int
+    temperature: float
+    deadline_seconds: float
+    is_background: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model said and what it cost, in micro-dollars."""
+
+    text: str
+    call_id: int
+    model: str
+    tokens_in: int
+    tokens_out: int
+    cost_micros: int
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to make one request: its row exists and its money is set aside."""
+
+    call_id: int
+    question: Question
+    route: Route
+    max_tokens: int
+    held_micros: int
+    purses: list[Purse]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended. `was_billed` False gives the money back."""
+
+    status: LLMCall.Status
+    was_billed: bool
+    cost_micros: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    is_estimated: bool = False
+    attempts: int = 0
+    latency_ms: int = 0
+    first_token_ms: int | None = None
+    served_model: str = ""
+    rate_id: int | None = None
+    finish_reason: str = ""
+    answer: str = ""
+    error: str = ""
