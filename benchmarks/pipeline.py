@@ -76,6 +76,7 @@ def main() -> None:
         places = _seed(rooms + ALONE)
         whole = _whole(places[:rooms])
         alone = _alone(places[rooms:])
+        _stages(_seed(AGENTS))  # the first answers of a process load what all later ones use
         stages = _stages(_seed(max(rooms // 4, 10)))
     _report(rooms, floor, whole, alone, stages)
 
