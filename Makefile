@@ -22,8 +22,9 @@ setup: environment-dev ## make the environment with everything that tests and ch
 	@$(PYTHON) .ci/chromium.py
 	@$(PYTHON) .ci/synapse.py
 
-test: setup check ## run everything that CI runs
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 15
+test: environment-dev ## run everything that CI runs
+	@$(MAKE) --no-print-directory -j 2 setup check
+	@$(PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations 15
 
 check: environment-dev ## lint, types, import contracts, settings, migrations
 	@$(PYTHON) .ci/checks.py

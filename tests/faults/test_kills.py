@@ -7,7 +7,7 @@ from tests.faults import roles
 from tests.faults.conftest import Begin
 from tests.faults.storm import rage
 
-KILLS = 200  # at least eleven at every point
+KILLS = 6 * len(POINTS)  # `make faults` goes on for longer
 
 
 def test_every_point_has_somebody_who_passes_it() -> None:
@@ -21,6 +21,6 @@ def test_a_storm_of_kills_leaves_the_rooms_as_they_should_be(begin: Begin) -> No
 
     assert storm.survivors == []
     assert set(storm.kills) == set(POINTS)
-    assert min(storm.kills.values()) >= 10
+    assert min(storm.kills.values()) >= 6
     assert found.events >= KILLS
     assert found.is_clean, found
