@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from django.db import Error as DatabaseError
+from django.db import transaction
 
+from agentapp.drafts.publication.claiming import SEND_TIMEOUT_SECONDS
 from agentapp.foundation.envelope import Outgoing, Receipt
 from agentapp.foundation.errors import AgentError, Conflict, Invalid, NotFound, Refused
 from agentapp.identity.services.leases import HeldAccount
@@ -72,9 +75,10 @@ def _said_together(pieces: Sequence[tuple[Outgoing, str]]) -> list[Receipt | Exc
     if any(piece.kind != "message" or now >= piece.deadline for piece, _ in pieces):
         return None
     try:
-        accepted = intake.accept_in_web_rooms(
-            [render_message(piece, name=name) for piece, name in pieces]
-        )
+        with _within_lease(min(piece.deadline for piece, _ in pieces)):
+            accepted = intake.accept_in_web_rooms(
+                [render_message(piece, name=name) for piece, name in pieces]
+            )
     except (AgentError, DatabaseError) as error:
         logger.info("%d pieces are written one by one: %s", len(pieces), type(error).__name__)
         return None
@@ -98,9 +102,25 @@ def _put(outgoing: Outgoing, *, name: str) -> Receipt:
     if time.monotonic() >= outgoing.deadline:
         raise TooLate
     try:
-        return _PUT[outgoing.kind](outgoing, name)
+        with _within_lease(outgoing.deadline):
+            return _PUT[outgoing.kind](outgoing, name)
     except (NotFound, Invalid, Refused, Conflict) as error:
         raise SendRefused(error.message) from error
+
+
+@contextmanager
+def _within_lease(deadline: float) -> Iterator[None]:
+    """Undo a write that waited for its room until its claim ran out.
+
+    From then on a suspension may have returned, and nothing may appear any more.
+
+    Raises:
+        TooLate: It took too long; nothing is written.
+    """
+    with transaction.atomic():
+        yield
+        if time.monotonic() >= deadline + SEND_TIMEOUT_SECONDS:
+            raise TooLate
 
 
 def _put_message(outgoing: Outgoing, name: str) -> Receipt:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import uuid
 from dataclasses import replace
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from typing_extensions import override
 
 from agentapp.conversation.models import Message, Reaction
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.publication import claim_due
 from agentapp.drafts.services import retract
+from agentapp.foundation.database import fresh_connection
 from agentapp.foundation.envelope import Outgoing, Receipt
-from agentapp.identity.models import Account, Agent
+from agentapp.identity.models import Account, Agent, Room
 from agentapp.identity.services.agents import pause_agent
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.identity.services.rooms import create_room
 from agentapp.presence.services import add_agent
 from bots import delivery
 from bots.bridge import Bridge
-from bots.connector import Connector, NotSent, SendRefused
+from bots.connector import Connector, NotSent, SendRefused, TooLate
 from bots.delivery import Delivery
+from bots.local import client
 from bots.local.client import LocalConnector
 from tests.bots.places import (
     approved,
@@ -208,6 +211,32 @@ def test_waiting_for_a_thread_does_not_outlive_the_deadline(live_cast: Cast) -> 
     asyncio.run(whole())
     assert said_by(live_cast.ada) == []
     assert Outbound.objects.get().state == "failed"
+
+
+@pytest.mark.parametrize("kind", ["alone", "together"])
+def test_who_waits_for_a_room_past_the_claim_writes_nothing(
+    live_cast: Cast, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(client, "SEND_TIMEOUT_SECONDS", 0.1)
+    approved(live_cast)
+    piece = replace(claimed(live_cast), deadline=time.monotonic() + 0.2)
+    pieces = [(piece, "Ada")] if kind == "alone" else [(piece, "Ada"), (piece, "Ada")]
+
+    def hold_the_room() -> None:
+        with fresh_connection(), transaction.atomic():
+            Room.objects.select_for_update().get(pk=live_cast.lounge.pk)
+            is_held.set()
+            time.sleep(0.6)
+
+    is_held = threading.Event()
+    holder = threading.Thread(target=hold_the_room)
+    holder.start()
+    assert is_held.wait(5)
+    written = client._put_all(pieces)
+    holder.join()
+
+    assert all(isinstance(each, TooLate) for each in written)
+    assert said_by(live_cast.ada) == []
 
 
 def test_a_piece_whose_sender_died_is_read_back_by_the_next(live_cast: Cast) -> None:
