@@ -217,7 +217,7 @@ class BulkIn(Heard):
     draft_ids: list[int] = Field(min_length=1, max_length=25)
     action: Literal["approve", "reject"]
     reason: Words = Field("", max_length=400)
-    edits: dict[int, str] = Field(default_factory=dict)
+    edits: dict[int, Words] = Field(default_factory=dict)
 
 
 class BulkItem(Wire):

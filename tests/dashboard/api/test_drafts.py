@@ -142,6 +142,19 @@ def test_hostile_edits_are_taken_in(client: Client, cast: Cast) -> None:
     assert draft.text == "ab \ufffd c"
 
 
+def test_hostile_edits_of_many_are_taken_in(client: Client, cast: Cast) -> None:
+    draft = waiting(cast)
+    body = {
+        "draftIds": [draft.pk],
+        "action": "approve",
+        "edits": {str(draft.pk): "a\x00b \ud800 c"},
+    }
+
+    assert post(client, "/drafts/bulk-action", body).status_code == 200  # type: ignore[attr-defined]
+
+    assert Outbound.objects.get().text == "ab \ufffd c"
+
+
 def test_a_hostile_spec_is_stored(client: Client, cast: Cast) -> None:
     spec = {"instructions": "Be \ud800 kind\x00.", "interests": ["a\x00b"]}
     body = {"workspaceId": cast.workspace.pk, "name": "Cleo \udfff", "spec": spec}
