@@ -156,8 +156,11 @@ def test_reads_do_not_grow_with_the_number_of_agents(
         {(cast.ada.pk, cast.workspace.pk), (cast.bo.pk, cast.workspace.pk)},
     ):
         with django_assert_num_queries(5):
-            budget_left(pairs=pairs)
+            left = budget_left(pairs=pairs)
+        assert left == {agent_id: True for agent_id, _ in pairs}
     with django_assert_num_queries(3):
-        spend_by_agent(cast.workspace)
+        spent = spend_by_agent(cast.workspace)
+    assert {row.agent.pk for row in spent} == {cast.ada.pk, cast.bo.pk}
     with django_assert_num_queries(4):
-        budget_state(workspace=cast.workspace, agent_id=cast.ada.pk)
+        state = budget_state(workspace=cast.workspace, agent_id=cast.ada.pk)
+    assert state.level is Level.OK
