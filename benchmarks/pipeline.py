@@ -24,13 +24,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from agentapp.management.stack import commands
 from benchmarks.measuring import Stages, percentile, processor_seconds
+from benchmarks.rooms import AGENTS, MODEL_PORT, published, say, seed, wait_for_replies, warm
 from tests.fakes.model_server import KEY
 from tests.services import running_services
 
@@ -38,11 +38,8 @@ if TYPE_CHECKING:
     from agentapp.identity.models import Room, User
 
 ROOT = Path(__file__).resolve().parents[1]
-MODEL_PORT = 19_009
-AGENTS = 10
 FLOOR_THREADS = 64
 ALONE = 15  # messages sent one by one
-PATIENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -73,11 +70,11 @@ def main() -> None:
         from agentapp.memory.embeddings import embed
 
         embed(["warm"])  # builds the model file once; not part of any reply
-        places = _seed(rooms + ALONE)
+        places = seed(rooms + ALONE)
         whole = _whole(places[:rooms])
         alone = _alone(places[rooms:])
-        _stages(_seed(AGENTS))  # the first answers of a process load what all later ones use
-        stages = _stages(_seed(max(rooms // 4, 10)))
+        _stages(seed(AGENTS))  # the first answers of a process load what all later ones use
+        stages = _stages(seed(max(rooms // 4, 10)))
     _report(rooms, floor, whole, alone, stages)
 
 
@@ -85,15 +82,15 @@ def _whole(places: list[tuple[User, Room]]) -> Measured:
     with ExitStack() as stack:
         worker = stack.enter_context(_process(*commands.WORKER))
         bots = stack.enter_context(_process(*commands.BOTS))
-        _warm(places)
+        warm(places)
         servers = {"worker": [worker], "bots": [bots], "postgres": _postgres()}
         before = {name: processor_seconds(pids) for name, pids in servers.items()}
         intake = time.process_time()
         begun = time.monotonic()
         for user, room in places:
-            _say(user, room, "Ada, what grows well in the shade of a tall tree?")
+            say(user, room, "Ada, what grows well in the shade of a tall tree?")
         intake = time.process_time() - intake
-        _wait_for_replies(len(places) * 2)
+        wait_for_replies(len(places) * 2)
         seconds = time.monotonic() - begun
         spent = {name: processor_seconds(pids) - before[name] for name, pids in servers.items()}
     cpu = {"intake": intake, **spent}
@@ -107,11 +104,11 @@ def _whole(places: list[tuple[User, Room]]) -> Measured:
 def _alone(places: list[tuple[User, Room]]) -> list[float]:
     """Say one message at a time to an idle host."""
     with _process(*commands.WORKER), _process(*commands.BOTS):
-        _warm(places)
-        done = _replies()
+        warm(places)
+        done = published()
         for n, (user, room) in enumerate(places, start=1):
-            _say(user, room, "Ada, and in the sun?")
-            _wait_for_replies(done + n)
+            say(user, room, "Ada, and in the sun?")
+            wait_for_replies(done + n)
     return _latencies(newest=len(places))
 
 
@@ -134,7 +131,7 @@ def _stages(places: list[tuple[User, Room]]) -> dict[str, float]:
             stages.watch(module, "embed", "of which embedding")
     begun = time.thread_time()
     for user, room in places:
-        _say(user, room, "Ada, my garden faces north. What grows there?")
+        say(user, room, "Ada, my garden faces north. What grows there?")
     stages.seconds["intake"] = time.thread_time() - begun
     while worker.work_lanes():
         pass
@@ -191,66 +188,6 @@ def _floor(messages: int) -> Measured:
         seconds = time.monotonic() - begun
     cpu = time.process_time() - cpu
     return Measured(messages / seconds, latencies, {"all": 1000 * cpu / messages})
-
-
-def _seed(rooms: int) -> list[tuple[User, Room]]:
-    from agentapp.identity.models import Agent, Seat, User
-    from agentapp.identity.services.agents import create_agent
-    from agentapp.identity.services.rooms import create_room, join_room, set_reply_mode
-    from agentapp.identity.services.tenancy import create_workspace, give_seat
-    from agentapp.llm.models import Budget
-    from agentapp.presence.services import add_agent
-    from tests.fakes.connecting import connect
-
-    owner = User.objects.create_user(username=f"owner{time.monotonic_ns()}")
-    workspace = create_workspace(user=owner, name="Bench")
-    server: Any = SimpleNamespace(base_url=f"http://127.0.0.1:{MODEL_PORT}/v1", key=KEY)
-    connect(workspace, server)
-    Budget.objects.update_or_create(
-        workspace=workspace, agent=None, defaults={"day_micros": 1_000_000_000}
-    )
-    spec: dict[str, object] = {"instructions": "You are a calm gardener.", "interests": ["plants"]}
-    agents: list[Agent] = [
-        create_agent(owner=owner, workspace=workspace, name="Ada", spec=spec) for _ in range(AGENTS)
-    ]
-    places = []
-    for n in range(rooms):
-        member = User.objects.create_user(username=f"m{n}-{time.monotonic_ns()}")
-        give_seat(user=member, workspace=workspace, role=Seat.Role.MEMBER)
-        room = create_room(workspace=workspace, name=f"Room {n}", visibility="public", by=owner)
-        set_reply_mode(room_id=room.pk, mode="own", by=owner)
-        join_room(room_id=room.pk, user=member)
-        add_agent(room_id=room.pk, agent_id=agents[n % AGENTS].pk, by=owner)
-        places.append((member, room))
-    return places
-
-
-def _warm(places: list[tuple[User, Room]]) -> None:
-    """Let every process answer in each room once: imports, pools, leases and caches are warm."""
-    done = _replies()
-    for user, room in places:
-        _say(user, room, "Ada, hello!")
-    _wait_for_replies(done + len(places))
-
-
-def _say(user: User, room: Room, text: str) -> None:
-    from agentapp.intake.services import post_web_message
-
-    post_web_message(user=user, room_id=room.pk, text=text)
-
-
-def _replies() -> int:
-    from agentapp.drafts.models import Outbound
-
-    return Outbound.objects.filter(state="sent").count()
-
-
-def _wait_for_replies(count: int) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while _replies() < count:
-        if time.monotonic() > give_up:
-            raise SystemExit(f"only {_replies()} of {count} replies were published")
-        time.sleep(0.02)
 
 
 def _latencies(*, newest: int) -> list[float]:

@@ -1,0 +1,80 @@
+"""The rooms of a measurement, and the members who talk in them."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from tests.fakes.model_server import KEY
+
+if TYPE_CHECKING:
+    from agentapp.identity.models import Agent, Room, User
+
+MODEL_PORT = 19_009
+AGENTS = 10
+PATIENCE_SECONDS = 300.0
+
+
+def seed(rooms: int) -> list[tuple[User, Room]]:
+    """Open rooms, each with one member and one agent; every reply goes out by itself."""
+    from agentapp.identity.models import Seat, User
+    from agentapp.identity.services.agents import create_agent
+    from agentapp.identity.services.rooms import create_room, join_room, set_reply_mode
+    from agentapp.identity.services.tenancy import create_workspace, give_seat
+    from agentapp.llm.models import Budget
+    from agentapp.presence.services import add_agent
+    from tests.fakes.connecting import connect
+
+    owner = User.objects.create_user(username=f"owner{time.monotonic_ns()}")
+    workspace = create_workspace(user=owner, name="Bench")
+    server: Any = SimpleNamespace(base_url=f"http://127.0.0.1:{MODEL_PORT}/v1", key=KEY)
+    connect(workspace, server)
+    Budget.objects.update_or_create(
+        workspace=workspace, agent=None, defaults={"day_micros": 1_000_000_000}
+    )
+    spec: dict[str, object] = {"instructions": "You are a calm gardener.", "interests": ["plants"]}
+    agents: list[Agent] = [
+        create_agent(owner=owner, workspace=workspace, name="Ada", spec=spec) for _ in range(AGENTS)
+    ]
+    places = []
+    for n in range(rooms):
+        member = User.objects.create_user(username=f"m{n}-{time.monotonic_ns()}")
+        give_seat(user=member, workspace=workspace, role=Seat.Role.MEMBER)
+        room = create_room(workspace=workspace, name=f"Room {n}", visibility="public", by=owner)
+        set_reply_mode(room_id=room.pk, mode="own", by=owner)
+        join_room(room_id=room.pk, user=member)
+        add_agent(room_id=room.pk, agent_id=agents[n % AGENTS].pk, by=owner)
+        places.append((member, room))
+    return places
+
+
+def warm(places: list[tuple[User, Room]]) -> None:
+    """Let every process answer in each room once: imports, pools, leases and caches are warm."""
+    done = published()
+    for user, room in places:
+        say(user, room, "Ada, hello!")
+    wait_for_replies(done + len(places))
+
+
+def say(user: User, room: Room, text: str) -> None:
+    """Say something as the member's page does."""
+    from agentapp.intake.services import post_web_message
+
+    post_web_message(user=user, room_id=room.pk, text=text)
+
+
+def published() -> int:
+    """Return how many replies are published."""
+    from agentapp.drafts.models import Outbound
+
+    return Outbound.objects.filter(state="sent").count()
+
+
+def wait_for_replies(count: int) -> None:
+    """Wait until so many replies are published, whoever asked; give up after five minutes."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while published() < count:
+        if time.monotonic() > give_up:
+            raise SystemExit(f"only {published()} of {count} replies were published")
+        time.sleep(0.02)
