@@ -133,7 +133,7 @@ class Crew:
             return []
         try:
             return decide_room(claimed=claimed)
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is counted against this lane only
             if len(claimed) == 1:
                 logger.exception("lane %d could not be decided", claimed[0].id)
                 _fail(claimed[0], error)
@@ -148,7 +148,7 @@ class Crew:
             logger.info("lane %d is left to another worker", begun.lane.id)
         except StillRunning:
             lanes.postpone(claimed=begun.lane, seconds=ASK_AGAIN_SECONDS)
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is counted and tried again, then left
             logger.exception("turn %d failed", begun.turn.pk)
             _fail(begun.lane, error)
         finally:

@@ -42,7 +42,8 @@ def invited(*, room: Room, agent_id: int, account_id: uuid.UUID, by: str) -> boo
         kind="invitation",
         subject_kind="room",
         subject_id=room.pk,
-        text=f"{one_line(by)} invites {agent.name} into {room}. It waits for your answer.",
+        text=f"{one_line(by)} invites {agent.name} into {room}. "
+        "Answer in the terminal: manage.py invitations",
     )
     return True
 

@@ -244,6 +244,8 @@ def _unsent(draft_ids: list[int]) -> QuerySet[Outbound, tuple[int, str]]:
 
 def _end(drafts: list[Draft], status: str, *, reason: str = "") -> None:
     drafts = [draft for draft in drafts if draft.status != status]
+    if not drafts:
+        return
     for draft in drafts:
         draft.status = status
         draft.reason = reason

@@ -57,6 +57,7 @@ class Prepared(Generic[P, T]):
         ready.as_sql = lambda *_args, **_kwargs: (made.sql, params)
         ready.get_converters = lambda _expressions: made.converters
         run = made.queryset.all()
+        # The queryset builds rows as ever; only its compiler is the one that has its SQL already.
         run.query.get_compiler = lambda *_args, **_kwargs: ready  # type: ignore[method-assign]
         return list(run)
 

@@ -47,7 +47,8 @@ def test_claiming_is_one_statement(
 ) -> None:
     wanted(cast)
     with django_assert_num_queries(1):
-        lanes.claim(limit=10)
+        taken = lanes.claim(limit=10)
+    assert len(taken) == 2
 
 
 def test_the_longest_waiting_lane_comes_first(cast: Cast) -> None:

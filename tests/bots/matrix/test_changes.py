@@ -51,6 +51,7 @@ def test_changes_come_while_it_listens(live_cast: Cast, synapse: Synapse) -> Non
             await eventually(bridge, partial(standing, room), [])
 
     run(work)
+    assert (record_of(room), standing(room)) == (["Hello"], [])
 
 
 def test_changes_made_while_it_slept_are_found(live_cast: Cast, synapse: Synapse) -> None:
@@ -78,6 +79,8 @@ def test_changes_made_while_it_slept_are_found(live_cast: Cast, synapse: Synapse
             await eventually(bridge, partial(standing, room), ["🎉", "❤️"])
 
     run(work)
+    assert record_of(room) == ["Hello", "The third"]
+    assert standing(room) == ["🎉", "❤️"]
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -94,19 +94,29 @@ def test_a_replaced_room_is_followed_once_it_is_news() -> None:
 @pytest.mark.parametrize("where", ["join", "invite", "leave", "timeline", "state", "summary"])
 def test_an_odd_part_of_an_answer_is_left_out(where: str, odd: object) -> None:
     if where in {"join", "invite", "leave"}:
-        harvested({where: odd})
-        harvested({where: {"!room": odd, 3: odd, "room": odd}})
+        found = [
+            harvested({where: odd}).batch,
+            harvested({where: {"!room": odd, 3: odd, "room": odd}}).batch,
+        ]
     else:
-        batch(**{where: odd})
-        batch(**{where: {"events": odd, "limited": True, "prev_batch": odd}})
+        found = [
+            batch(**{where: odd}),
+            batch(**{where: {"events": odd, "limited": True, "prev_batch": odd}}),
+        ]
+    for each in found:
+        assert each.cursor == {"since": "s2"}
+        assert [item for room in each.rooms for item in room.items] == []
+        assert {room.place.external_id for room in each.rooms} <= {"!room"}
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rooms=SHAPED, content=SHAPED, since=st.sampled_from(["", "s1"]))
 def test_whatever_an_answer_holds_it_is_read(rooms: Any, content: Any, since: str) -> None:
-    harvested(rooms, since=since)
+    found = [harvested(rooms, since=since)]
     events = [content, event(content), event(content, type_="m.reaction"), state("m.x", content)]
     part = {"events": events, "limited": True, "prev_batch": "p"}
     shaped = {"!room": {"timeline": part, "state": content, "summary": content}}
-    harvested({"join": shaped, "invite": {"!room": {"invite_state": part}}}, since=since)
-    harvested({"leave": shaped}, since=since, inside="!other")
+    whole = {"join": shaped, "invite": {"!room": {"invite_state": part}}}
+    found.append(harvested(whole, since=since))
+    found.append(harvested({"leave": shaped}, since=since, inside="!other"))
+    assert all(each.batch.cursor == {"since": "s2"} for each in found)

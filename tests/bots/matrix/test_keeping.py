@@ -75,6 +75,7 @@ def test_a_restart_loses_nothing_and_doubles_nothing(live_cast: Cast, synapse: S
             await eventually(bridge, partial(record_of, room), ["one", "two", "three", "four"])
 
     run(work)
+    assert record_of(room) == ["one", "two", "three", "four"]
 
 
 def test_a_gap_of_150_messages_is_filled_in_order(live_cast: Cast, synapse: Synapse) -> None:
