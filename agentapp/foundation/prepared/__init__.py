@@ -8,13 +8,20 @@ under the same text, so that the server keeps its plan as well.
 from __future__ import annotations
 
 from agentapp.foundation.prepared.reads import Prepared, prepared, prepared_by
-from agentapp.foundation.prepared.writes import Change, PreparedUpdate, insert, prepared_update
+from agentapp.foundation.prepared.writes import (
+    Change,
+    PreparedUpdate,
+    insert,
+    insert_many,
+    prepared_update,
+)
 
 __all__ = [
     "Change",
     "Prepared",
     "PreparedUpdate",
     "insert",
+    "insert_many",
     "prepared",
     "prepared_by",
     "prepared_update",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 
 from agentapp.foundation.prepared.arguments import Argument, Given
+from agentapp.foundation.prepared.many import Asked, fixed, placed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +29,11 @@ class _Made:
     sql: str
     slots: tuple[object, ...]
     converters: Any
+    many: dict[tuple[str, ...], str] = field(default_factory=dict)  # texts by types of arguments
+
+
+# A subquery that sorts or limits is run as it stands, row of `asked` by row.
+_FOR_MANY = "SELECT asked.n, found.* FROM {table} CROSS JOIN LATERAL ({one}) AS found"
 
 
 class Prepared(Generic[P, T]):
@@ -52,14 +58,45 @@ class Prepared(Generic[P, T]):
         if made.queryset.query.select_for_update and connection.get_autocommit():
             raise TransactionManagementError("Rows can only be locked in a transaction.")
         params = [kwargs[slot.value] if isinstance(slot, Given) else slot for slot in made.slots]
-        ready = copy.copy(made.compiler)
-        ready.connection = connection
-        ready.as_sql = lambda *_args, **_kwargs: (made.sql, params)
-        ready.get_converters = lambda _expressions: made.converters
-        run = made.queryset.all()
-        # The queryset builds rows as ever; only its compiler is the one that has its SQL already.
-        run.query.get_compiler = lambda *_args, **_kwargs: ready  # type: ignore[method-assign]
-        return list(run)
+        return _built(made, as_sql=lambda *_args, **_kwargs: (made.sql, params))
+
+    def many(self, calls: Sequence[Mapping[str, object]]) -> list[list[T]]:
+        """Run the query for the arguments of many calls in one statement.
+
+        Rows that are locked are locked call by call, so give calls in the order of locking.
+
+        Args:
+            calls: Arguments by name, the same names and kinds in each; lists of numbers only, and
+                the same `shape` in all.
+
+        Returns:
+            The rows of each call, in the order of the calls.
+        """
+        if not calls:
+            return []
+        made = self._made.get(tuple(calls[0][name] for name in self._shape)) or self._make(calls[0])
+        if made.queryset.query.select_for_update and connection.get_autocommit():
+            raise TransactionManagementError("Rows can only be locked in a transaction.")
+        asked = Asked([{k: v for k, v in c.items() if k not in self._shape} for c in calls])
+        sql = made.many.get(asked.types)
+        if sql is None:
+            one = placed(made.sql, made.slots, asked.column)
+            sql = made.many[asked.types] = _FOR_MANY.format(table=asked.table(), one=one)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*asked.params(), *fixed(made.slots)])
+            rows = cursor.fetchall()
+        width = made.compiler.col_count
+        found: list[T] = _built(
+            made, execute_sql=lambda *_args, **_kwargs: [[row[1 : width + 1] for row in rows]]
+        )
+        results: list[list[T]] = [[] for _ in calls]
+        for row, each in zip(rows, found, strict=True):
+            results[row[0] - 1].append(each)
+        return results
+
+    def first_of_each(self, calls: Sequence[Mapping[str, object]]) -> list[T | None]:
+        """Run the query as `many` does and return the first row of each call, if any."""
+        return [rows[0] if rows else None for rows in self.many(calls)]
 
     def first(self, *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Run the query and return its first row, if any."""
@@ -92,6 +129,18 @@ class Prepared(Generic[P, T]):
         made = _Made(queryset, compiler, sql, tuple(slots), compiler.get_converters(columns))
         self._made[tuple(arguments[name] for name in self._shape)] = made
         return made
+
+
+def _built(made: _Made, **instead: Callable[..., object]) -> list[Any]:
+    """Let the queryset build its objects as ever, with parts of its compiler put in place."""
+    ready = copy.copy(made.compiler)
+    ready.connection = connection
+    ready.get_converters = lambda _expressions: made.converters
+    for name, part in instead.items():
+        setattr(ready, name, part)
+    run = made.queryset.all()
+    run.query.get_compiler = lambda *_args, **_kwargs: ready  # type: ignore[method-assign]
+    return list(run)
 
 
 def prepared(build: Callable[P, QuerySet[Any, T]]) -> Prepared[P, T]:
