@@ -96,6 +96,7 @@ def test_each_call_has_its_own_limit_order_and_list(cast: Cast, other: Room) -> 
                 external_id=f"{room.pk}-{n}",
                 author=sam,
                 text=f"{n}",
+                sent_at=clock.now(),
             ).pk
             for n in range(4)
         ]
