@@ -171,6 +171,8 @@ class LLMCall(Record):
         SCREEN = "screen"
         PROVE = "prove", "proof of a key"
         DESCRIBE = "describe", "an agent from one sentence"
+        SUMMARISE = "summarise", "a conversation that has ended"
+        EMBED = "embedding", "vectors for memories"
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="calls")
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, null=True, related_name="calls")

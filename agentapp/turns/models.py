@@ -92,6 +92,11 @@ class Turn(Record):
                 condition=models.Q(status__in=["queued", "running"]),
                 name="turn_open",
             ),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(addressed=True, person__isnull=False),
+                name="turn_addressed_when",
+            ),
         ]
 
     @override

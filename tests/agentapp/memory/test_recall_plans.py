@@ -35,7 +35,8 @@ PLANS = {
     "generic plan": ("plan_cache_mode = force_generic_plan",),
     "custom plan": ("plan_cache_mode = force_custom_plan",),
 }
-HNSW = "CREATE INDEX memory_hnsw ON agentapp_memory USING hnsw (embedding halfvec_cosine_ops)"
+HNSW = """CREATE INDEX memory_hnsw ON agentapp_memory
+    USING hnsw ((embedding::halfvec(384)) halfvec_cosine_ops)"""
 
 Floats = NDArray[np.float32]
 
@@ -203,7 +204,8 @@ def count_found_without_barrier(crowd: Crowd, owner: tuple[int, int], query: Flo
         app.execute("SET enable_sort = off")
         rows = app.execute(
             "SELECT id FROM agentapp_memory WHERE agent_id = %(agent_id)s"
-            " AND person_id = %(person_id)s ORDER BY embedding <=> %(vector)s::halfvec LIMIT 5",
+            " AND person_id = %(person_id)s"
+            " ORDER BY embedding::halfvec(384) <=> %(vector)s::halfvec(384) LIMIT 5",
             parameters(crowd, owner, query),
         ).fetchall()
     return len(rows)
