@@ -8,7 +8,11 @@ from agentapp.moderation.models import ModerationAction
 def active_suspension(agent_id: int) -> ModerationAction | None:
     """Return what suspends an agent, or None."""
     return (
-        ModerationAction.objects.filter(agent_id=agent_id, state=ModerationAction.State.ACTIVE)
+        ModerationAction.objects.filter(
+            agent_id=agent_id,
+            kind=ModerationAction.Kind.SUSPEND,
+            state=ModerationAction.State.ACTIVE,
+        )
         .select_related("by")
         .first()
     )

@@ -17,6 +17,7 @@ from agentapp.foundation.errors import Conflict, Invalid, NotFound
 from agentapp.foundation.text import one_line
 from agentapp.identity.models import Agent, User
 from agentapp.moderation.models import ModerationAction
+from agentapp.moderation.queries import active_suspension
 from agentapp.notifications.services import notify
 from agentapp.presence import services as presence
 from agentapp.safety.services import clear_agent_stop, raise_agent_stop
@@ -57,7 +58,11 @@ def lift(*, agent_id: int, by: User | None) -> ModerationAction:
         action = (
             ModerationAction.objects.select_for_update(of=("self",))
             .select_related("agent")
-            .filter(agent_id=agent_id, state=ModerationAction.State.ACTIVE)
+            .filter(
+                agent_id=agent_id,
+                kind=ModerationAction.Kind.SUSPEND,
+                state=ModerationAction.State.ACTIVE,
+            )
             .first()
         )
         if action is None:
@@ -75,7 +80,11 @@ def expire_due() -> int:
     due = list(
         ModerationAction.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("agent")
-        .filter(state=ModerationAction.State.ACTIVE, until__lte=GreenroomNow())
+        .filter(
+            kind=ModerationAction.Kind.SUSPEND,
+            state=ModerationAction.State.ACTIVE,
+            until__lte=GreenroomNow(),
+        )
         .order_by("pk")[:100]
     )
     for action in due:
@@ -96,7 +105,7 @@ def _commit_stop(
     state = raise_agent_stop(
         agent_id=agent.pk, workspace_id=agent.workspace_id, until=until, reason=reason
     )
-    if ModerationAction.objects.filter(agent=agent, state=ModerationAction.State.ACTIVE).exists():
+    if active_suspension(agent.pk) is not None:
         raise Conflict("This agent is suspended already.")
     action = ModerationAction.objects.create(
         workspace_id=agent.workspace_id, agent=agent, by=by, until=until, reason=reason

@@ -43,7 +43,7 @@ def invited(*, room: Room, agent_id: int, account_id: uuid.UUID, by: str) -> boo
         subject_kind="room",
         subject_id=room.pk,
         text=f"{one_line(by)} invites {agent.name} into {room}. "
-        "Answer in the terminal: manage.py invitations",
+        "Accept or decline it under Approvals.",
     )
     return True
 
@@ -90,8 +90,8 @@ def departed(*, room: Room, agent_id: int, is_removed: bool, reason: str) -> boo
     if membership is None:
         return False
     membership.state = Membership.State.REMOVED if is_removed else Membership.State.LEFT
-    membership.left_at = clock.now()
-    membership.save(update_fields=["state", "left_at"])
+    membership.left_at, membership.prior_state = clock.now(), ""
+    membership.save(update_fields=["state", "left_at", "prior_state"])
     _record("membership.left", membership, {"reason": one_line(reason), "removed": is_removed})
     return True
 

@@ -30,7 +30,12 @@ class Membership(Record):
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships")
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
     state = models.CharField(max_length=12, choices=State, default=State.ACTIVE)
-    prior_state = models.CharField(max_length=12, blank=True, help_text="before a suspension")
+    prior_state = models.CharField(
+        max_length=12,
+        blank=True,
+        help_text="before a suspension, or before a decision that the platform has yet to see",
+    )
+    is_held = models.BooleanField(default=False, help_text="muted by whoever moderates the room")
     joined_at = models.DateTimeField()
     joined_after = models.BigIntegerField(default=0, help_text="last message id before it came")
     left_at = models.DateTimeField(null=True, blank=True)
@@ -48,7 +53,15 @@ class Membership(Record):
                 name="membership_left_has_time",
             ),
         ]
-        indexes = [models.Index(fields=["room", "state"], name="membership_room")]
+        indexes = [
+            models.Index(fields=["room", "state"], name="membership_room"),
+            models.Index(
+                fields=["account"],
+                condition=models.Q(state__in=["quarantined", "left", "removed"])
+                & ~models.Q(prior_state=""),
+                name="membership_to_carry_out",
+            ),
+        ]
 
     @override
     def __str__(self) -> str:

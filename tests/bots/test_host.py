@@ -108,7 +108,7 @@ def test_a_report_under_an_old_fence_does_not_count(live_cast: Cast) -> None:
 
     def says(holder: str, fence: int, health: Account.Health) -> int:
         report = HealthReport(account.pk, fence, health, "no route")
-        return leases.report_health(holder=holder, reports=[report])
+        return len(leases.report_health(holder=holder, reports=[report]))
 
     take("one")
     stale = Account.objects.get(agent=live_cast.ada).fence
@@ -136,7 +136,13 @@ def test_trouble_and_its_end_are_on_record(live_cast: Cast) -> None:
 
 def make_logins(cast: Cast, count: int) -> None:
     Account.objects.bulk_create(
-        Account(workspace=cast.workspace, agent=cast.ada, platform="local", external_id=f"more:{n}")
+        Account(
+            workspace=cast.workspace,
+            agent=cast.ada,
+            platform="local",
+            external_id=f"more:{n}",
+            health=Account.Health.OK,  # as the one it was made with
+        )
         for n in range(count)
     )
 

@@ -100,19 +100,28 @@ class Account(Record):
         STARTING = "starting"
         OK = "ok"
         FAILING = "failing"
+        LOST = "lost", "the platform no longer accepts it"
         STOPPED = "stopped"
+
+    class State(models.TextChoices):
+        ON = "on"
+        ENDING = "ending", "leaves its rooms and the platform"
+        ENDED = "ended"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="accounts")
     platform = models.CharField(max_length=20)
     external_id = models.CharField(max_length=255)
+    state = models.CharField(max_length=8, choices=State, default=State.ON)
     secret = models.TextField(blank=True, help_text="sealed")
     cursor = models.JSONField(default=dict, blank=True)
     lease_holder = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     fence = models.BigIntegerField(default=0)
     health = models.CharField(max_length=16, choices=Health, default=Health.STARTING)
+    health_since = models.DateTimeField(null=True, blank=True)
+    heard_at = models.DateTimeField(null=True, blank=True, help_text="last time it had news")
     last_error = models.TextField(blank=True)
 
     class Meta:

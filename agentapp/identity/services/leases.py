@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
+from django.db.models import Case, F, Value, When
 
 from agentapp.events import services as events
 from agentapp.events.models import Event
@@ -24,7 +25,9 @@ _TAKE = """
 WITH free AS (
     SELECT account.id FROM agentapp_account account
     JOIN agentapp_agent agent ON agent.id = account.agent_id
-    WHERE account.platform = ANY(%(platforms)s) AND agent.status NOT IN ('archived', 'deleted')
+    WHERE account.platform = ANY(%(platforms)s)
+      AND (account.state = 'ending'
+           OR account.state = 'on' AND agent.status NOT IN ('archived', 'deleted'))
       AND (account.lease_until IS NULL OR account.lease_until <= greenroom_now())
     ORDER BY account.id LIMIT %(limit)s
     FOR UPDATE OF account SKIP LOCKED
@@ -35,13 +38,15 @@ SET lease_holder = %(holder)s, fence = account.fence + 1,
 FROM free, agentapp_agent agent
 WHERE account.id = free.id AND agent.id = account.agent_id
 RETURNING account.id, account.workspace_id, account.agent_id, account.platform,
-    account.external_id, agent.name, account.fence
+    account.external_id, agent.name, account.fence, account.state = 'ending'
 """
 _RENEW = """
 UPDATE agentapp_account account
 SET lease_until = greenroom_now() + make_interval(secs => %(seconds)s)
 FROM agentapp_agent agent
-WHERE agent.id = account.agent_id AND agent.status NOT IN ('archived', 'deleted')
+WHERE agent.id = account.agent_id
+  AND (account.state = 'ending'
+       OR account.state = 'on' AND agent.status NOT IN ('archived', 'deleted'))
   AND account.lease_holder = %(holder)s AND account.lease_until > greenroom_now()
 RETURNING account.id, account.fence
 """
@@ -55,7 +60,9 @@ WITH report AS (
       AND account.lease_until > greenroom_now()
     FOR UPDATE OF account
 )
-UPDATE agentapp_account account SET health = report.health, last_error = report.error
+UPDATE agentapp_account account SET health = report.health, last_error = report.error,
+    health_since = CASE WHEN was.health = report.health AND account.health_since IS NOT NULL
+                        THEN account.health_since ELSE greenroom_now() END
 FROM report JOIN was USING (id)
 WHERE account.id = report.id
 RETURNING account.id, account.workspace_id, account.agent_id, was.health, account.health,
@@ -74,6 +81,19 @@ class HeldAccount:
     external_id: str
     name: str
     fence: int
+    is_ending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChange:
+    """A login that fares otherwise than before."""
+
+    account_id: uuid.UUID
+    workspace_id: int
+    agent_id: int
+    was: str
+    now: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +147,13 @@ def give_back(*, holder: str) -> int:
     Writes: Account. Announces: `account.released`, once.
     """
     given = Account.objects.filter(lease_holder=holder).update(
-        lease_holder="", lease_until=None, health=Account.Health.STOPPED
+        lease_holder="",
+        lease_until=None,
+        # A lost login stays lost until somebody changes it.
+        health=Case(
+            When(health=Account.Health.LOST, then=F("health")),
+            default=Value(Account.Health.STOPPED),
+        ),
     )
     if given:
         _record("account.released", holder, given)
@@ -135,14 +161,17 @@ def give_back(*, holder: str) -> int:
 
 
 @transaction.atomic
-def report_health(*, holder: str, reports: Sequence[HealthReport]) -> int:
+def report_health(*, holder: str, reports: Sequence[HealthReport]) -> list[HealthChange]:
     """Note how logins fare; reports under a lease or fence that is gone are ignored.
 
-    Writes: Account (health, last_error). Announces: `account.failing` and `account.recovered`.
-    Returns how many reports counted. One statement for all.
+    Writes: Account (health, since when, last_error). Announces: `account.connected`, once a login
+    is up for the first time; `account.failing`, `account.lost` and `account.recovered`.
+
+    Returns:
+        One row per report that counted, changed or not. One statement for all.
     """
     if not reports:
-        return 0
+        return []
     with connection.cursor() as cursor:
         cursor.execute(
             _REPORT,
@@ -154,20 +183,31 @@ def report_health(*, holder: str, reports: Sequence[HealthReport]) -> int:
                 "errors": [report.error[:MAX_ERROR] for report in reports],
             },
         )
-        rows = cursor.fetchall()
+        rows = [HealthChange(*row) for row in cursor.fetchall()]
     events.record_many(
         Event(
-            type="account.failing" if now == Account.Health.FAILING else "account.recovered",
+            type=type_,
             subject_kind="account",
-            subject_id=str(account_id),
-            workspace_id=workspace_id,
-            agent_id=agent_id,
-            payload={"error": error},
+            subject_id=str(row.account_id),
+            workspace_id=row.workspace_id,
+            agent_id=row.agent_id,
+            payload={"error": row.error},
         )
-        for account_id, workspace_id, agent_id, was, now, error in rows
-        if was != now and Account.Health.FAILING in {was, now}
+        for row in rows
+        if (type_ := _event_of(row))
     )
-    return len(rows)
+    return rows
+
+
+def _event_of(change: HealthChange) -> str:
+    trouble = {Account.Health.FAILING, Account.Health.LOST}
+    if change.was == change.now:
+        return ""
+    if change.now in trouble:
+        return f"account.{change.now}"
+    if change.was in trouble:
+        return "account.recovered"
+    return "account.connected" if change.was == Account.Health.STARTING else ""
 
 
 def _record(type_: str, holder: str, count: int) -> None:
