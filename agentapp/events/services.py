@@ -60,7 +60,35 @@ def record(
     Raises:
         OutsideTransaction: No transaction is open. Nothing is written.
     """
-    event = Event(
+    event = made(
+        type=type,
+        subject_kind=subject_kind,
+        subject_id=subject_id,
+        workspace_id=workspace_id,
+        agent_id=agent_id,
+        room_id=room_id,
+        actor_id=actor_id,
+        actor_kind=actor_kind,
+        payload=payload,
+    )
+    record_many([event])
+    return event
+
+
+def made(
+    *,
+    type: str,
+    subject_kind: str,
+    subject_id: object,
+    workspace_id: int | None = None,
+    agent_id: int | None = None,
+    room_id: int | None = None,
+    actor_id: int | None = None,
+    actor_kind: str = "",
+    payload: dict[str, object] | None = None,
+) -> Event:
+    """Make an event for `record_many`, with the defaults of `record`; nothing is written."""
+    return Event(
         type=type,
         subject_kind=subject_kind,
         subject_id=str(subject_id),
@@ -71,8 +99,6 @@ def record(
         actor_id=str(actor_id or ""),
         payload=payload or {},
     )
-    record_many([event])
-    return event
 
 
 def record_many(events: Iterable[Event]) -> None:

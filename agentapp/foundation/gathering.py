@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from agentapp.foundation.database import refuse_open_transaction
+from agentapp.foundation.database import refuse_open_transaction, released_connection
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -71,7 +71,9 @@ class Gathered(Generic[T, R]):
             self._waiting.append(ticket)
             leads, self._is_carrying = not self._is_carrying, True
         if not leads:
-            ticket.turn.wait()
+            # A pool full of those who wait would leave no connection for the one who works.
+            with released_connection():
+                ticket.turn.wait()
             if ticket.result or ticket.error is not None:
                 return ticket.outcome()
         self._lead()

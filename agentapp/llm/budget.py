@@ -6,43 +6,50 @@ many callers race. Rows are always taken in the order of their ids, so callers n
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.prepared import prepared
 from agentapp.foundation.units import dollars
-from agentapp.identity.models import Workspace
 from agentapp.llm.errors import BudgetExhausted, Overtaken
-from agentapp.llm.models import Budget, LLMCall, Reservation, Spend
-from agentapp.llm.queries import DEFAULT_DAY_MICROS, level_of, spends
+from agentapp.llm.models import Reservation, Spend
+from agentapp.llm.purses import Purse
 from agentapp.llm.rules import money
-from agentapp.llm.rules.money import Level
 
-# Every purse of a call at once; rows are taken in the order of their ids, as `hold` takes them.
+# Every purse of every call; days are taken in the order of their ids, as `hold` takes them.
 # Without a cost (a lost call) it costs all that was held.
 SETTLE = """
-WITH held AS MATERIALIZED (
-    SELECT id, spend_id, amount_micros, coalesce(%(cost)s::bigint, amount_micros) AS cost
-    FROM agentapp_reservation WHERE call_id = %(call)s AND state = 'reserved'
-    ORDER BY spend_id FOR UPDATE
+WITH ending AS (
+    SELECT * FROM unnest(%(calls)s::bigint[], %(states)s::text[], %(costs)s::bigint[],
+        %(backgrounds)s::boolean[]) AS ending(call_id, state, cost, is_background)
+), held AS MATERIALIZED (
+    SELECT reservation.id, reservation.spend_id, reservation.amount_micros, ending.state,
+        ending.is_background, coalesce(ending.cost, reservation.amount_micros) AS cost
+    FROM agentapp_reservation reservation JOIN ending ON ending.call_id = reservation.call_id
+    WHERE reservation.state = 'reserved'
+    ORDER BY reservation.spend_id, reservation.id FOR UPDATE OF reservation
+), summed AS MATERIALIZED (
+    SELECT spend_id, sum(amount_micros) AS amount, sum(cost) AS cost,
+        sum(CASE WHEN is_background THEN cost - amount_micros ELSE 0 END) AS background
+    FROM held GROUP BY spend_id
 ), locked AS MATERIALIZED (
-    SELECT spend.id, held.amount_micros, held.cost
-    FROM agentapp_spend spend JOIN held ON held.spend_id = spend.id
+    SELECT spend.id, summed.amount, summed.cost, summed.background
+    FROM agentapp_spend spend JOIN summed ON summed.spend_id = spend.id
     ORDER BY spend.id FOR NO KEY UPDATE OF spend
 ), ended AS (
-    UPDATE agentapp_reservation reservation SET state = %(state)s, settled_micros = held.cost
+    UPDATE agentapp_reservation reservation
+    SET state = held.state, settled_micros = held.cost
     FROM held WHERE reservation.id = held.id
 )
 UPDATE agentapp_spend spend
-SET reserved_micros = reserved_micros - locked.amount_micros,
+SET reserved_micros = reserved_micros - locked.amount,
     spent_micros = spent_micros + locked.cost,
-    background_micros = background_micros
-        + CASE WHEN %(background)s THEN locked.cost - locked.amount_micros ELSE 0 END
+    background_micros = background_micros + locked.background
 FROM locked WHERE spend.id = locked.id
 """
 
@@ -50,9 +57,10 @@ FROM locked WHERE spend.id = locked.id
 RESERVE = """
 INSERT INTO agentapp_reservation
     (call_id, spend_id, amount_micros, settled_micros, state, lease_until)
-SELECT %(call)s, spend_id, %(micros)s, 0, 'reserved',
-    greenroom_now() + make_interval(secs => %(seconds)s)
-FROM unnest(%(spends)s::bigint[]) AS purse(spend_id)
+SELECT call_id, spend_id, micros, 0, 'reserved',
+    greenroom_now() + make_interval(secs => seconds)
+FROM unnest(%(calls)s::bigint[], %(spends)s::bigint[], %(micros)s::bigint[],
+    %(seconds)s::double precision[]) AS purse(call_id, spend_id, micros, seconds)
 """
 
 # One condition for everybody: what is spent, what is held and what is asked for fit the day.
@@ -66,18 +74,6 @@ WHERE id = %(spend)s AND reserved_micros + spent_micros + %(micros)s <= %(day)s
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Purse:
-    """One budget on one day."""
-
-    spend_id: int
-    budget_id: int
-    agent_id: int | None
-    day: date
-    day_micros: int
-    level: Level
-
-
 class NotEnough(BudgetExhausted):
     """A purse cannot hold what a call may cost. `is_final` when nothing under way can free it."""
 
@@ -87,83 +83,44 @@ class NotEnough(BudgetExhausted):
         self.is_final = is_final
 
 
-def ensure(workspace: Workspace) -> Budget:
-    """Return the workspace's budget; $1 a day when nobody has set one."""
-    with transaction.atomic():
-        budget, is_new = Budget.objects.get_or_create(
-            workspace=workspace, agent=None, defaults={"day_micros": DEFAULT_DAY_MICROS}
-        )
-        if is_new:
-            events.record(
-                type="budget.changed",
-                subject_kind="budget",
-                subject_id=budget.pk,
-                workspace_id=workspace.pk,
-                payload={"day_micros": budget.day_micros},
-            )
-    return budget
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a call sets aside in each of its purses, and for how long at most."""
+
+    call_id: int
+    purses: Sequence[Purse]
+    micros: int
+    lease_seconds: float
+    is_background: bool
 
 
-def purses_for(*, workspace: Workspace, agent_id: int | None, day: date) -> list[Purse]:
-    """Return the budgets that a call of this agent must fit, in the order they are taken."""
-    budgets = _budgets(workspace_id=workspace.pk, agent_id=agent_id)
-    if all(budget.agent_id is not None for budget in budgets):
-        budgets.append(ensure(workspace))
-    spends = _spends_of(budgets, day)
-    purses = [
-        Purse(
-            spend_id=spends[budget.pk].pk,
-            budget_id=budget.pk,
-            agent_id=budget.agent_id,
-            day=day,
-            day_micros=budget.day_micros,
-            level=level_of(budget.day_micros, spends[budget.pk]),
-        )
-        for budget in budgets
-    ]
-    return sorted(purses, key=lambda purse: purse.spend_id)
-
-
-def _spends_of(budgets: list[Budget], day: date) -> dict[int, Spend]:
-    ids = [budget.pk for budget in budgets]
-    found = {row.budget_id: row for row in spends(budget_ids=ids, days=[day])}
-    if len(found) < len(budgets):
-        Spend.objects.bulk_create(
-            [Spend(budget=budget, day=day) for budget in budgets if budget.pk not in found],
-            ignore_conflicts=True,
-        )
-        found = {row.budget_id: row for row in spends(budget_ids=ids, days=[day])}
-    return found
-
-
-@prepared
-def _budgets(workspace_id: int, agent_id: int | None) -> QuerySet[Budget]:
-    return Budget.objects.filter(
-        Q(agent__isnull=True) | Q(agent_id=agent_id), workspace_id=workspace_id
-    )
-
-
-def reserve(call: LLMCall, purses: list[Purse], *, micros: int, lease_seconds: float) -> None:
-    """Set a call's money aside in every purse, inside the transaction that writes the call.
+def reserve(holdings: Sequence[Holding]) -> None:
+    """Set money aside for calls, inside the transaction that writes them: for all or for none.
 
     Writes: Reservation, Spend.
 
     Raises:
-        NotEnough: It does not fit one of them. The caller's transaction must be rolled back.
+        NotEnough: It does not fit one of the purses. The caller's transaction must be rolled back.
     """
+    rows = [(each, purse) for each in holdings for purse in each.purses]
     with connection.cursor() as cursor:
         cursor.execute(
             RESERVE,
             {
-                "call": call.pk,
-                "spends": [purse.spend_id for purse in purses],
-                "micros": micros,
-                "seconds": lease_seconds,
+                "calls": [each.call_id for each, _ in rows],
+                "spends": [purse.spend_id for _, purse in rows],
+                "micros": [each.micros for each, _ in rows],
+                "seconds": [each.lease_seconds for each, _ in rows],
             },
         )
+    sums: dict[tuple[int, bool], int] = defaultdict(int)
+    purses = {}
+    for each, purse in rows:
+        sums[purse.spend_id, each.is_background] += each.micros
+        purses[purse.spend_id] = purse
     # Last, so that a busy day's row is locked as briefly as can be.
-    for purse in purses:
-        hold(purse, micros=micros, is_background=call.is_background)
+    for (spend_id, is_background), micros in sorted(sums.items()):
+        hold(purses[spend_id], micros=micros, is_background=is_background)
 
 
 def hold(purse: Purse, *, micros: int, is_background: bool) -> None:
@@ -240,23 +197,29 @@ def mark_exhausted(purse: Purse, *, workspace_id: int) -> None:
         )
 
 
-def settle(call: LLMCall, *, cost_micros: int, state: Reservation.State) -> None:
-    """Turn what a call holds into what it cost; call it inside a transaction.
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a call's money ends. `cost_micros` None: it costs all that was held."""
 
-    Args:
-        call: Its open reservations end; others are left alone, so that nothing settles twice.
-        cost_micros: The real cost; ignored for `LOST`, which costs all that was held.
-        state: SETTLED, RELEASED (nothing was billed) or LOST.
+    call_id: int
+    state: Reservation.State
+    cost_micros: int | None
+    is_background: bool
+
+
+def settle(settlements: Sequence[Settlement]) -> None:
+    """Turn what calls hold into what they cost; call it inside a transaction.
+
+    Open reservations of these calls end; others are left alone, so that nothing settles twice.
     """
-    fixed = {Reservation.State.RELEASED: 0, Reservation.State.LOST: None}
     with connection.cursor() as cursor:
         cursor.execute(
             SETTLE,
             {
-                "call": call.pk,
-                "state": state,
-                "cost": fixed.get(state, cost_micros),
-                "background": call.is_background,
+                "calls": [each.call_id for each in settlements],
+                "states": [each.state for each in settlements],
+                "costs": [each.cost_micros for each in settlements],
+                "backgrounds": [each.is_background for each in settlements],
             },
         )
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from psycopg.errors import UniqueViolation
 
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.prepared import insert, prepared
+from agentapp.foundation.gathering import Gathered
+from agentapp.foundation.prepared import insert, insert_many, prepared
 from agentapp.foundation.secrets import digest
 from agentapp.llm import budget
-from agentapp.llm.budget import Purse
+from agentapp.llm.budget import Holding
 from agentapp.llm.closing import MAX_ERROR, lose
 from agentapp.llm.errors import StillRunning
 from agentapp.llm.models import LLMCall
 from agentapp.llm.routes import Route
-from agentapp.llm.tickets import Answer, Question, Ticket
+from agentapp.llm.tickets import Answer, Ending, Offer, Question, Ticket
 
 LEASE_GRACE_SECONDS = 30  # past a call's own deadline, to write down how it ended
 MAX_KEY = 64
@@ -37,10 +40,10 @@ def saved_answer(key: str, *, takes_over: bool = False) -> tuple[Answer | None, 
     Raises:
         StillRunning: Somebody is answering it right now.
     """
-    if not _with_key(key=key):
-        return None, key
     attempts = LLMCall.objects.filter(Q(key=key) | Q(key__startswith=f"{key}#")).order_by("pk")
     known = list(attempts)
+    if not known:
+        return None, key
     last = known[-1]
     if last.status == LLMCall.Status.DONE:
         return answer_of(last), last.key
@@ -51,9 +54,17 @@ def saved_answer(key: str, *, takes_over: bool = False) -> tuple[Answer | None, 
     return None, f"{key}#{len(known) + 1}"
 
 
-@prepared
-def _with_key(key: str) -> QuerySet[LLMCall, str]:
-    return LLMCall.objects.filter(key=key).values_list("status", flat=True)
+def answer_at(ticket: Ticket, ending: Ending) -> Answer:
+    """Return the answer with which a call has just ended."""
+    return Answer(
+        text=ending.answer,
+        call_id=ticket.call_id,
+        model=ending.served_model or ticket.route.model,
+        tokens_in=ending.tokens_in,
+        tokens_out=ending.tokens_out,
+        cost_micros=ending.cost_micros,
+        finish_reason=ending.finish_reason,
+    )
 
 
 def answer_of(call: LLMCall) -> Answer:
@@ -69,15 +80,39 @@ def answer_of(call: LLMCall) -> Answer:
     )
 
 
-def open_call(
-    question: Question,
-    *,
-    key: str,
-    route: Route,
-    purses: list[Purse],
-    max_tokens: int,
-    held_micros: int,
-) -> Ticket:
+def known_keys(keys: Sequence[str]) -> set[str]:
+    """Return those of the keys with which somebody has asked before. One query."""
+    return set(_known(keys=list(keys)))
+
+
+@prepared
+def _known(keys: list[str]) -> QuerySet[LLMCall, str]:
+    return LLMCall.objects.filter(key__any=keys).values_list("key", flat=True)
+
+
+@transaction.atomic
+def _open(offers: Sequence[Offer]) -> list[Ticket]:
+    new = iter(insert_many([_row(offer) for offer in offers if offer.is_new]))
+    calls = [next(new) if offer.is_new else _claimed_row(offer) for offer in offers]
+    budget.reserve(
+        [
+            Holding(
+                call.pk,
+                offer.purses,
+                offer.held_micros,
+                lease_seconds=offer.question.deadline_seconds + LEASE_GRACE_SECONDS,
+                is_background=offer.question.is_background,
+            )
+            for call, offer in zip(calls, offers, strict=True)
+        ]
+    )
+    return [Ticket(call.pk, offer) for call, offer in zip(calls, offers, strict=True)]
+
+
+_open_together = Gathered(_open)
+
+
+def open_call(offer: Offer) -> Ticket:
     """Write the call and set its money aside, both or neither.
 
     Raises:
@@ -85,29 +120,24 @@ def open_call(
         NotEnough: The money does not fit. Nothing is written.
     """
     try:
-        with transaction.atomic():
-            call = _claimed_row(question, key=key, route=route)
-            budget.reserve(
-                call,
-                purses,
-                micros=held_micros,
-                lease_seconds=question.deadline_seconds + LEASE_GRACE_SECONDS,
-            )
+        return _open_together(offer)
     except IntegrityError as error:
         if isinstance(error.__cause__, UniqueViolation):
             raise StillRunning from error
         raise
-    return Ticket(call.pk, question, route, max_tokens, held_micros, purses)
 
 
-def _claimed_row(question: Question, *, key: str, route: Route) -> LLMCall:
-    """Insert the call, or take over a row that was refused for want of money."""
-    fields = _fields(question, route)
-    if LLMCall.Status.REFUSED in _with_key(key=key):
-        refused = LLMCall.objects.filter(key=key, status=LLMCall.Status.REFUSED)
-        if refused.update(**fields, status=LLMCall.Status.RUNNING, error="", finished_at=None):
-            return LLMCall.objects.get(key=key)
-    return insert(LLMCall(**fields, key=key))
+def _row(offer: Offer) -> LLMCall:
+    return LLMCall(**_fields(offer.question, offer.route), key=offer.key)
+
+
+def _claimed_row(offer: Offer) -> LLMCall:
+    """Take over a row that was refused for want of money, or write a new one."""
+    refused = LLMCall.objects.filter(key=offer.key, status=LLMCall.Status.REFUSED)
+    fields = _fields(offer.question, offer.route)
+    if refused.update(**fields, status=LLMCall.Status.RUNNING, error="", finished_at=None):
+        return LLMCall.objects.get(key=offer.key)
+    return insert(_row(offer))
 
 
 def _fields(question: Question, route: Route) -> dict[str, object]:
@@ -124,11 +154,11 @@ def _fields(question: Question, route: Route) -> dict[str, object]:
     }
 
 
-def refuse(question: Question, *, key: str, route: Route, why: str) -> None:
+def refuse(offer: Offer, *, why: str) -> None:
     """Keep a row of a call that was never made because there was no money for it."""
     row = LLMCall(
-        **_fields(question, route),
-        key=key,
+        **_fields(offer.question, offer.route),
+        key=offer.key,
         status=LLMCall.Status.REFUSED,
         error=why[:MAX_ERROR],
         finished_at=GreenroomNow(),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from agentapp.events import services as events
+from agentapp.events.models import Event
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.prepared import Change, prepared, prepared_update
+from agentapp.foundation.gathering import Gathered
+from agentapp.foundation.prepared import Change, prepared_update
 from agentapp.llm import budget
+from agentapp.llm.budget import Settlement
 from agentapp.llm.errors import Overtaken
 from agentapp.llm.models import LLMCall, Reservation
 from agentapp.llm.tickets import Ending, Ticket
@@ -16,7 +21,22 @@ from agentapp.llm.tickets import Ending, Ticket
 MAX_ERROR = 400  # characters
 
 
-def close_call(ticket: Ticket, ending: Ending) -> LLMCall:
+Closing = tuple[Ticket, Ending]
+
+
+@transaction.atomic
+def _close(closings: Sequence[Closing]) -> list[None]:
+    if not all(_end.many([_columns(ticket, ending) for ticket, ending in closings])):
+        raise Overtaken
+    events.record_many(_finished(ticket, ending) for ticket, ending in closings)
+    budget.settle([_settlement(ticket, ending) for ticket, ending in closings])
+    return [None] * len(closings)
+
+
+_close_together = Gathered(_close)
+
+
+def close_call(ticket: Ticket, ending: Ending) -> None:
     """Write down how a call ended and settle its money, once.
 
     Announces: `llm.call.finished`.
@@ -24,31 +44,36 @@ def close_call(ticket: Ticket, ending: Ending) -> LLMCall:
     Raises:
         Overtaken: The watchdog wrote the call off before; nothing changes.
     """
-    state = Reservation.State.SETTLED if ending.was_billed else Reservation.State.RELEASED
-    with transaction.atomic():
-        changed = _end(
-            call_id=ticket.call_id,
-            status=ending.status,
-            cost_micros=ending.cost_micros,
-            tokens_in=ending.tokens_in,
-            tokens_out=ending.tokens_out,
-            tokens_cached=ending.tokens_cached,
-            is_estimated=ending.is_estimated,
-            attempts=ending.attempts,
-            latency_ms=ending.latency_ms,
-            first_token_ms=ending.first_token_ms,
-            served_model=ending.served_model,
-            rate_id=ending.rate_id,
-            finish_reason=ending.finish_reason,
-            answer=ending.answer,
-            error=ending.error[:MAX_ERROR],
-        )
-        if changed != 1:
-            raise Overtaken
-        call = _call.get(call_id=ticket.call_id)
-        _record("llm.call.finished", call)
-        budget.settle(call, cost_micros=ending.cost_micros, state=state)
-    return call
+    _close_together((ticket, ending))
+
+
+def _columns(ticket: Ticket, ending: Ending) -> dict[str, object]:
+    return {
+        "call_id": ticket.call_id,
+        "status": ending.status,
+        "cost_micros": ending.cost_micros,
+        "tokens_in": ending.tokens_in,
+        "tokens_out": ending.tokens_out,
+        "tokens_cached": ending.tokens_cached,
+        "is_estimated": ending.is_estimated,
+        "attempts": ending.attempts,
+        "latency_ms": ending.latency_ms,
+        "first_token_ms": ending.first_token_ms,
+        "served_model": ending.served_model,
+        "rate_id": ending.rate_id,
+        "finish_reason": ending.finish_reason,
+        "answer": ending.answer,
+        "error": ending.error[:MAX_ERROR],
+    }
+
+
+def _settlement(ticket: Ticket, ending: Ending) -> Settlement:
+    return Settlement(
+        ticket.call_id,
+        Reservation.State.SETTLED if ending.was_billed else Reservation.State.RELEASED,
+        cost_micros=ending.cost_micros if ending.was_billed else 0,
+        is_background=ticket.question.is_background,
+    )
 
 
 @prepared_update
@@ -119,31 +144,53 @@ def lose(call_id: int, *, is_dead: bool = False) -> bool:
         if changed != 1:
             return False
         call = LLMCall.objects.get(pk=call_id)
-        _record("llm.call.lost", call)
-        budget.settle(call, cost_micros=0, state=Reservation.State.LOST)
+        events.record_many([_lost(call)])
+        lost = Settlement(
+            call_id,
+            Reservation.State.LOST,
+            cost_micros=None,
+            is_background=call.is_background,
+        )
+        budget.settle([lost])
     return True
 
 
-def _record(event_type: str, call: LLMCall) -> None:
-    events.record(
-        type=event_type,
+def _finished(ticket: Ticket, ending: Ending) -> Event:
+    question = ticket.question
+    return events.made(
+        type="llm.call.finished",
+        subject_kind="call",
+        subject_id=ticket.call_id,
+        workspace_id=question.workspace_id,
+        agent_id=question.agent_id,
+        payload={
+            "purpose": question.purpose,
+            "model": ending.served_model or ticket.route.model,
+            "status": ending.status,
+            "turn_id": question.turn_id,
+            "tokens_in": ending.tokens_in,
+            "tokens_out": ending.tokens_out,
+            "cost_micros": ending.cost_micros,
+            "is_estimated": ending.is_estimated,
+        },
+    )
+
+
+def _lost(call: LLMCall) -> Event:
+    return events.made(
+        type="llm.call.lost",
         subject_kind="call",
         subject_id=call.pk,
         workspace_id=call.workspace_id,
         agent_id=call.agent_id,
         payload={
             "purpose": call.purpose,
-            "model": call.served_model or call.model,
+            "model": call.model,
             "status": call.status,
             "turn_id": call.turn_id,
             "tokens_in": call.tokens_in,
             "tokens_out": call.tokens_out,
             "cost_micros": call.cost_micros,
-            "is_estimated": call.is_estimated,
+            "is_estimated": True,
         },
     )
-
-
-@prepared
-def _call(call_id: int) -> QuerySet[LLMCall]:
-    return LLMCall.objects.filter(pk=call_id)

@@ -57,7 +57,7 @@ def answered(
         watch.hurry(share)
     progress = Progress(
         prompt_tokens=money.likely_prompt_tokens(m.content for m in ticket.question.messages),
-        max_bytes=money.most_answer_bytes(ticket.max_tokens),
+        max_bytes=money.most_answer_bytes(ticket.offer.max_tokens),
         most_attempts=ATTEMPTS_BEFORE_THE_NEXT if has_next else MAX_ATTEMPTS,
         first_word_seconds=share,
     )
@@ -74,11 +74,11 @@ def answered(
     except BaseException as error:
         _close(ticket, progress, was_billed=watch.has_sent, error=type(error).__name__)
         raise
-    call = _close(ticket, progress, was_billed=True, answer=text)
+    end = _close(ticket, progress, was_billed=True, answer=text)
     faults.passing("call.settled")
     if ticket.route.had_error and ticket.route.provider_pk is not None:
         provider_health.note_success(ticket.route.provider_pk)
-    return calls.answer_of(call)
+    return calls.answer_at(ticket, end)
 
 
 def _converse(ticket: Ticket, progress: Progress, watch: Watch, on_text: OnText | None) -> None:
@@ -132,7 +132,7 @@ def _can_afford_another(ticket: Ticket, progress: Progress, failure: Failure) ->
         with fresh_connection():
             budget.hold_more(
                 ticket.call_id,
-                ticket.purses,
+                ticket.offer.purses,
                 micros=extra,
                 is_background=ticket.question.is_background,
             )
@@ -147,7 +147,7 @@ def _request(ticket: Ticket, watch: Watch) -> Request:
     return Request(
         model=ticket.route.model,
         messages=question.messages,
-        max_tokens=ticket.max_tokens,
+        max_tokens=ticket.offer.max_tokens,
         temperature=question.temperature,
         watch=watch,
         target=ticket.route.target,
@@ -189,7 +189,7 @@ def _waited(ticket: Ticket, progress: Progress) -> str:
 
 def _close(
     ticket: Ticket, progress: Progress, *, was_billed: bool, answer: str = "", error: str = ""
-) -> LLMCall:
+) -> Ending:
     price = _price(ticket, progress)
     bill = progress.bill(price, counts_last=was_billed)
     ending = Ending(
@@ -209,7 +209,7 @@ def _close(
         answer=answer,
         error=error,
     )
-    call = close_call(ticket, ending)
+    close_call(ticket, ending)
     logger.info(
         "call %d (%s by %s): %s after %d ms, %d tries, %d micros",
         ticket.call_id,
@@ -220,7 +220,7 @@ def _close(
         ending.attempts,
         ending.cost_micros,
     )
-    return call
+    return ending
 
 
 def _price(ticket: Ticket, progress: Progress) -> Price:
@@ -232,6 +232,6 @@ def _price(ticket: Ticket, progress: Progress) -> Price:
         kind=route.kind,
         base_url=route.target.base_url,
         model=progress.model,
-        day=ticket.purses[0].day,
+        day=ticket.offer.purses[0].day,
     )
     return max(route.price, served, key=lambda price: price.input_micros + price.output_micros)

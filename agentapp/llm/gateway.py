@@ -12,12 +12,10 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from agentapp.foundation import clock
 from agentapp.foundation.database import fresh_connection, refuse_open_transaction
-from agentapp.identity.models import Workspace
-from agentapp.llm import budget, calls, circuit, queries, routes
+from agentapp.llm import budget, calls, circuit
 from agentapp.llm.adapters.protocol import ChatMessage, Role, Watch
-from agentapp.llm.budget import NotEnough, Purse
+from agentapp.llm.budget import NotEnough
 from agentapp.llm.errors import (
     BudgetExhausted,
     NoProvider,
@@ -25,13 +23,15 @@ from agentapp.llm.errors import (
     Stopped,
 )
 from agentapp.llm.exchange import OnText, answered
+from agentapp.llm.means import Means, means_for
 from agentapp.llm.models import LLMCall, Provider
+from agentapp.llm.purses import Purse
 from agentapp.llm.routes import Route
-from agentapp.llm.rules import days, money
+from agentapp.llm.rules import money
 from agentapp.llm.rules.money import Level
 from agentapp.llm.rules.picking import answer_allowance
 from agentapp.llm.rules.retrying import ROOM_TO_ANSWER_SECONDS
-from agentapp.llm.tickets import Answer, Question, Ticket
+from agentapp.llm.tickets import Answer, Offer, Question, Ticket
 
 __all__ = [
     "Answer",
@@ -109,24 +109,29 @@ def ask(
         is_background=purpose in _BACKGROUND if background is None else background,
     )
     watch = _watch(deadline_seconds, should_stop)
-    saved, attempt_key = calls.saved_answer(question.key, takes_over=takes_over)
-    if saved is not None:
-        return saved
-    return _first_answer(question, attempt_key, watch=watch, on_text=on_text)
+    means, attempt_key = means_for(question), question.key
+    if not means.is_new:
+        saved, attempt_key = calls.saved_answer(question.key, takes_over=takes_over)
+        if saved is not None:
+            return saved
+    return _first_answer(question, attempt_key, means, watch=watch, on_text=on_text)
 
 
-def _first_answer(question: Question, key: str, *, watch: Watch, on_text: OnText | None) -> Answer:
+def _first_answer(
+    question: Question, key: str, means: Means, *, watch: Watch, on_text: OnText | None
+) -> Answer:
     """Ask one server after the other until one begins to answer.
 
     Each is a call of its own, with its own row and its own money; the first to begin is the last
     to be asked, so that nobody ever sees words of two.
     """
-    workspace = queries.workspace_row.get(workspace_id=question.workspace_id)
-    *others, last = routes.providers_for(workspace)
+    if not means.providers:
+        raise NoProvider
+    *others, last = means.providers
     for provider in others:
         try:
             with circuit.guarded(provider, deadline_seconds=question.deadline_seconds):
-                ticket = _reserved(question, key, workspace=workspace, provider=provider)
+                ticket = _reserved(question, key, means, provider)
                 return answered(ticket, watch=watch, on_text=on_text, has_next=True)
         except ProviderUnavailable as failure:
             watch.take_time()
@@ -136,8 +141,9 @@ def _first_answer(question: Question, key: str, *, watch: Watch, on_text: OnText
         saved, key = calls.saved_answer(question.key)
         if saved is not None:
             return saved
+        means = means_for(question)
     with circuit.guarded(last, deadline_seconds=question.deadline_seconds):
-        ticket = _reserved(question, key, workspace=workspace, provider=last)
+        ticket = _reserved(question, key, means, last)
         return answered(ticket, watch=watch, on_text=on_text)
 
 
@@ -151,46 +157,47 @@ def _watch(seconds: float, should_stop: Callable[[], bool] | None) -> Watch:
     return Watch(deadline=deadline, should_stop=asked_to_stop if should_stop else None)
 
 
-def _reserved(question: Question, key: str, *, workspace: Workspace, provider: Provider) -> Ticket:
-    day = days.local_day(clock.now(), workspace.timezone)
-    purses = budget.purses_for(workspace=workspace, agent_id=question.agent_id, day=day)
-    level = money.worst(purse.level for purse in purses)
-    names = routes.models_for(provider, purpose=question.purpose, level=level)
-    ways = [
-        routes.route_to(provider, model=name, day=day, is_demo=workspace.is_demo) for name in names
-    ]
-    if question.is_background and level is not Level.OK and not ways[0].price.is_free:
+def _reserved(question: Question, key: str, means: Means, provider: Provider) -> Ticket:
+    ways = means.ways_to(provider, purpose=question.purpose)
+    if question.is_background and means.level is not Level.OK and not ways[0].price.is_free:
         raise BudgetExhausted("Little is left of today's budget; it is kept for who asks.")
-    return reserved(question, key=key, ways=ways, purses=purses)
+    return reserved(
+        [
+            offered(question, key=key, way=way, purses=means.purses, is_new=means.is_new)
+            for way in ways
+        ]
+    )
 
 
-def reserved(question: Question, *, key: str, ways: list[Route], purses: list[Purse]) -> Ticket:
-    """Set money aside for the first of several models that fits.
+def reserved(offers: Sequence[Offer]) -> Ticket:
+    """Set money aside for the first of several offers that fits.
 
     Raises:
         BudgetExhausted: None fits; a row and, once a day, an event say so.
     """
-    for way in ways[:-1]:
+    for offer in offers[:-1]:
         try:
-            return _opened(question, key=key, way=way, purses=purses)
+            return calls.open_call(offer)
         except NotEnough:
-            logger.info("call %s: %s does not fit, trying the cheap model", key, way.model)
+            logger.info("call %s: %s does not fit, trying another", offer.key, offer.route.model)
+    last = offers[-1]
     try:
-        return _opened(question, key=key, way=ways[-1], purses=purses)
+        return calls.open_call(last)
     except NotEnough as short:
-        calls.refuse(question, key=key, route=ways[-1], why=short.message)
+        calls.refuse(last, why=short.message)
         if short.is_final:
-            budget.mark_exhausted(short.purse, workspace_id=question.workspace_id)
+            budget.mark_exhausted(short.purse, workspace_id=last.question.workspace_id)
         raise
 
 
-def _opened(question: Question, *, key: str, way: Route, purses: list[Purse]) -> Ticket:
+def offered(
+    question: Question, *, key: str, way: Route, purses: list[Purse], is_new: bool = True
+) -> Offer:
+    """Return a question to a model with the most that it may cost."""
     max_tokens = answer_allowance(way.model, question.max_tokens)
     most = money.cost_micros(
         way.price,
         tokens_in=money.most_tokens(part.content for part in question.messages),
         tokens_out=max_tokens,
     )
-    return calls.open_call(
-        question, key=key, route=way, purses=purses, max_tokens=max_tokens, held_micros=most
-    )
+    return Offer(question, key, way, max_tokens, most, purses, is_new)

@@ -11,7 +11,7 @@ from django.template import loader
 from agentapp.foundation import clock
 from agentapp.foundation.database import released_connection
 from agentapp.identity.models import Workspace
-from agentapp.llm import budget, local_servers
+from agentapp.llm import local_servers
 from agentapp.llm.adapters import model_lister
 from agentapp.llm.adapters.protocol import (
     ChatMessage,
@@ -24,9 +24,10 @@ from agentapp.llm.adapters.protocol import (
 )
 from agentapp.llm.errors import NotProven, ProviderUnavailable
 from agentapp.llm.exchange import answered
-from agentapp.llm.gateway import reserved
+from agentapp.llm.gateway import offered, reserved
 from agentapp.llm.models import LLMCall
 from agentapp.llm.prices import known_price, price_in_words
+from agentapp.llm.purses import Payer, purses_of
 from agentapp.llm.routes import Route
 from agentapp.llm.rules import days
 from agentapp.llm.rules.picking import can_talk, picked_models
@@ -152,9 +153,9 @@ def _asked(workspace: Workspace, candidate: Candidate, model: str) -> Answer:
         is_background=False,
     )
     day = days.local_day(clock.now(), workspace.timezone)
-    purses = budget.purses_for(workspace=workspace, agent_id=None, day=day)
-    ways = [_route(workspace, candidate, model)]
-    ticket = reserved(question, key=question.key, ways=ways, purses=purses)
+    (purses,) = purses_of([Payer(workspace, None, day)])
+    way = _route(workspace, candidate, model)
+    ticket = reserved([offered(question, key=question.key, way=way, purses=purses)])
     return answered(ticket, watch=Watch.lasting(ANSWER_SECONDS))
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from agentapp.foundation.secrets import SecretUnreadable, unseal
-from agentapp.identity.models import Workspace
-from agentapp.llm import queries
 from agentapp.llm.adapters.protocol import FailureKind, Target
-from agentapp.llm.errors import NoProvider, ProviderUnavailable
+from agentapp.llm.errors import ProviderUnavailable
 from agentapp.llm.models import LLMCall, Provider
 from agentapp.llm.prices import known_price
 from agentapp.llm.rules.money import Level, Price
@@ -32,24 +30,15 @@ class Route:
     had_error: bool = False
 
 
-def providers_for(workspace: Workspace) -> list[Provider]:
-    """Return who may answer for a workspace, in the order in which they are asked.
-
-    Raises:
-        NoProvider: None is connected, or none that may answer here.
-    """
-    providers = queries.providers_of(workspace)
-    if not providers:
-        raise NoProvider
-    return providers
-
-
 def models_for(provider: Provider, *, purpose: str, level: Level) -> list[str]:
     """Return the models to try, in order; the second is taken when the first is too dear now."""
-    reply, cheap = provider.reply_model, provider.cheap_model or provider.reply_model
-    if purpose in _SMALL_WORK or level is not Level.OK:
-        return [cheap]
-    return list(dict.fromkeys([reply, cheap]))
+    names = all_models(provider)
+    return names[-1:] if purpose in _SMALL_WORK or level is not Level.OK else names
+
+
+def all_models(provider: Provider) -> list[str]:
+    """Return every model that may be tried on a server."""
+    return list(dict.fromkeys([provider.reply_model, provider.cheap_model or provider.reply_model]))
 
 
 def route_to(provider: Provider, *, model: str, day: date, is_demo: bool) -> Route:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentapp.llm.adapters.protocol import ChatMessage
-from agentapp.llm.budget import Purse
 from agentapp.llm.models import LLMCall
+from agentapp.llm.purses import Purse
 from agentapp.llm.routes import Route
 
 
@@ -40,15 +40,38 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
-    """Leave to make one request: its row exists and its money is set aside."""
+class Offer:
+    """A question to one model: under which key, for how many tokens, held by which purses.
 
-    call_id: int
+    Attributes:
+        is_new: Nobody has asked with this key before.
+    """
+
     question: Question
+    key: str
     route: Route
     max_tokens: int
     held_micros: int
     purses: list[Purse]
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to make one request: its row exists and its money is set aside."""
+
+    call_id: int
+    offer: Offer
+
+    @property
+    def question(self) -> Question:
+        """Return what is asked."""
+        return self.offer.question
+
+    @property
+    def route(self) -> Route:
+        """Return the way to the model."""
+        return self.offer.route
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.db.models import Sum
 
 from agentapp.events.models import Event
 from agentapp.foundation import clock
-from agentapp.llm import budget, gateway, services
+from agentapp.llm import gateway, purses, services
 from agentapp.llm.models import Budget, LLMCall, Provider, Rate, Reservation, Spend
 from agentapp.llm.queries import alerts, budget_left, budget_state, spend_today
 from agentapp.llm.rules import money
@@ -305,4 +305,4 @@ def test_many_first_calls_of_a_day_make_one_budget_and_one_day(
 
     assert [result for result in results if isinstance(result, Exception)] == []
     assert Budget.objects.count() == 1 == Spend.objects.count()
-    assert budget.ensure(live_cast.workspace).day_micros == 1_000_000
+    assert purses.ensure(live_cast.workspace).day_micros == 1_000_000
