@@ -179,10 +179,10 @@ def _insert_sql(model: type[Model], columns: Sequence[Any], functions: Mapping[s
     ]
     names = ", ".join(quote(column.column) for column in columns)
     arrays = ", ".join([*(array_of(kind_of(column)) for column in given), "%s::bigint[]"])
-    given_names = ", ".join([*(quote(column.column) for column in given), "n"])
+    given_names = ", ".join([*(quote(column.column) for column in given), '"#"'])
     returned = ", ".join(quote(str(column.column)) for column in model._meta.db_returning_fields)
-    # Rows are written and returned in the order of `n`.
+    # Rows are written and returned in the order of "#", a name that no column has.
     return (
         f"INSERT INTO {quote(model._meta.db_table)} ({names}) SELECT {', '.join(places)}"  # noqa: S608
-        f" FROM unnest({arrays}) AS given({given_names}) ORDER BY n RETURNING {returned}"
+        f' FROM unnest({arrays}) AS given({given_names}) ORDER BY "#" RETURNING {returned}'
     )
