@@ -1,11 +1,21 @@
-"""The platform hosts as a Django app, for the sake of its command; it has no tables."""
+"""The platform hosts as a Django app: its commands, and what it offers the pages. No tables."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
+from typing_extensions import override
 
 
 class BotsConfig(AppConfig):
     """The connector side."""
 
     name = "bots"
+
+    @override
+    def ready(self) -> None:
+        """Make the platforms known on which agents can have logins."""
+        # Settings have to be complete before connectors are loaded.
+        from agentapp.identity.platforms import offer  # noqa: PLC0415
+        from bots.matrix.offering import MatrixPlatform  # noqa: PLC0415
+
+        offer(MatrixPlatform())

@@ -69,5 +69,26 @@ class Connector(Protocol):
     async def set_typing(self, room_external_id: str, *, on: bool) -> None:
         """Show or hide that this login is writing in a room."""
 
+    async def enter(self, room_external_id: str) -> None:
+        """Go into a room that this login was invited into, as its owner decided.
+
+        Raises:
+            SendRefused: It can no longer be entered. Anything else: perhaps later.
+        """
+
+    async def leave(self, room_external_id: str, *, reason: str) -> None:
+        """Leave a room, or decline the invitation into it; where it is not there, nothing happens.
+
+        Args:
+            reason: Shown to whoever stays; "" for none.
+        """
+
+    async def end(self) -> None:
+        """Leave every room and give the login back to the platform; nothing follows.
+
+        Raises:
+            Refused: The platform has taken it back already. Anything else: perhaps later.
+        """
+
     async def stop(self) -> None:
         """Leave the platform; `start` then returns."""

@@ -17,13 +17,16 @@ from functools import partial
 
 from django.db import Error as DatabaseError
 
-from agentapp.foundation.errors import AgentError
+from agentapp.foundation.errors import AgentError, Refused
 from agentapp.identity.models import Account
 from agentapp.identity.services import leases
 from agentapp.identity.services.leases import HealthReport, HeldAccount
+from agentapp.intake.departures import login_ended
+from agentapp.presence.health import note_health
 from bots.bridge import Bridge
 from bots.connector import Connector
 from bots.delivery import Delivery
+from bots.errands import Errands
 from bots.wakeups import hear_wake_ups
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ RENEW_SECONDS = 5.0  # a third of a lease
 TRUSTED_SECONDS = leases.LEASE_SECONDS - 2.0
 STOP_SECONDS = 0.3  # for connectors to say goodbye
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
+END_ATTEMPTS = 4  # to tell a platform that a login is over
+NOT_TOLD = "The platform could not be told. End the session called Greenroom there yourself."
 
 Maker = Callable[[HeldAccount, Bridge], Connector]
 
@@ -82,6 +87,7 @@ class Host:
         self._delivery = Delivery(
             bridge=bridge, holder=self.holder, connectors=self.served_connectors
         )
+        self._errands = Errands(bridge=bridge, connectors=self.served_connectors)
 
     def served_connectors(self) -> Mapping[uuid.UUID, Connector]:
         """Return what may be served now: nothing once the leases may have run out.
@@ -105,6 +111,7 @@ class Host:
         await stop.wait()
         for worker in workers:
             worker.cancel()
+        self._errands.stop()
         await asyncio.gather(*workers, return_exceptions=True)
         await self._stop_all(list(self.running))
         # A lease taken at this very moment has to be known before all are given back.
@@ -153,10 +160,12 @@ class Host:
             self._delivery.wake.set()
             await asyncio.sleep(0)  # local ones are up at once; tell of it in this round
         await self._pass_on_reports()
+        await self._errands.look()
 
     def _start(self, account: HeldAccount) -> None:
         connector = self._makers[account.platform](account, self._bridge)
-        task = asyncio.create_task(self._keep_up(account, connector))
+        work = self._see_off if account.is_ending else self._keep_up
+        task = asyncio.create_task(work(account, connector))
         self.running[account.account_id] = Running(account, connector, task)
         self._served[account.account_id] = connector
         self._down.add(account.account_id)  # until it has shown who it is
@@ -167,9 +176,11 @@ class Host:
         delay = FIRST_RETRY_SECONDS
         while True:
             started = time.monotonic()
-            reason = "It ended by itself."
+            health, reason = Account.Health.FAILING, "It ended by itself."
             try:
                 await self._connect(account, connector)
+            except Refused as error:
+                health, reason = Account.Health.LOST, error.message
             except AgentError as error:
                 reason = error.message
             except Exception as error:  # a platform's trouble stays with its login
@@ -180,7 +191,7 @@ class Host:
             if time.monotonic() - started > LAST_RETRY_SECONDS:
                 delay = FIRST_RETRY_SECONDS
             self._down.add(account.account_id)
-            self._report(account, Account.Health.FAILING, reason)
+            self._report(account, health, reason)
             wait = delay * self._rng.uniform(0.5, 1.0)
             log.warning("failing, again in %.1f s: %s", wait, reason)
             await asyncio.sleep(wait)
@@ -189,11 +200,31 @@ class Host:
     async def _connect(self, account: HeldAccount, connector: Connector) -> None:
         found = await connector.verify()
         if found != account.external_id:
-            raise AgentError(f"This login belongs to {found!r}, not to {account.external_id!r}.")
+            raise Refused(f"This login belongs to {found!r}, not to {account.external_id!r}.")
         self._down.discard(account.account_id)
         self._delivery.wake.set()
         self._report(account, Account.Health.OK)
         await connector.start(partial(self._bridge.accept, account.account_id))
+
+    async def _see_off(self, account: HeldAccount, connector: Connector) -> None:
+        """Give a login back to its platform; one that cannot be told is over all the same."""
+        log = logging.getLogger(f"bots.{account.platform}.{account.external_id}")
+        error, delay = NOT_TOLD, FIRST_RETRY_SECONDS
+        for _ in range(END_ATTEMPTS):
+            try:
+                if await connector.verify() == account.external_id:
+                    await connector.end()
+                error = ""
+            except Refused:
+                error = ""  # there is nothing left of it to give back
+            except Exception as trouble:  # noqa: BLE001  (the next attempt may do)
+                log.info("it cannot be given back yet: %s", type(trouble).__name__)
+            if not error:
+                break
+            await asyncio.sleep(delay)
+            delay *= 2
+        over = partial(login_ended, account_id=account.account_id, fence=account.fence, error=error)
+        await self._bridge.call(over)
 
     def _report(self, account: HeldAccount, health: Account.Health, error: str = "") -> None:
         self._reports.append(HealthReport(account.account_id, account.fence, health, error))
@@ -203,9 +234,7 @@ class Host:
         count = len(self._reports)
         latest = {report.account_id: report for report in self._reports}
         if latest:
-            await self._bridge.call(
-                leases.report_health, holder=self.holder, reports=list(latest.values())
-            )
+            await self._bridge.call(note_health, holder=self.holder, reports=list(latest.values()))
             del self._reports[:count]
 
     async def _stop_all(self, account_ids: list[uuid.UUID]) -> None:

@@ -54,7 +54,7 @@ def queue(draft: Draft, *, delay_seconds: float) -> None:
 @prepared
 def _logins(agent_id: int, platform: str) -> QuerySet[Account, uuid.UUID]:
     return (
-        Account.objects.filter(agent_id=agent_id, platform=platform)
+        Account.objects.filter(agent_id=agent_id, platform=platform, state=Account.State.ON)
         .order_by("pk")
         .values_list("pk", flat=True)
     )

@@ -1,4 +1,4 @@
-"""What owners decide on invitations that a platform showed; the connector then carries it out.
+"""What owners decide on invitations that a platform showed; `errands` then carries it out.
 
 A decided one keeps `invited` as its prior state until it is carried out: let in, it is
 quarantined and becomes active once the platform shows the agent inside; declined, it is left.
@@ -6,10 +6,8 @@ quarantined and becomes active once the platform shows the agent inside; decline
 
 from __future__ import annotations
 
-import uuid
-
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from agentapp.events import services as events
 from agentapp.foundation import clock
@@ -27,6 +25,16 @@ def waiting(*, agent_id: int) -> QuerySet[Membership]:
     return (
         Membership.objects.filter(agent_id=agent_id, state=INVITED)
         .select_related("room")
+        .order_by("id")
+    )
+
+
+def waiting_for(user: User) -> QuerySet[Membership]:
+    """Return the invitations that wait for a user's decision, the oldest first."""
+    return (
+        policy.visible(Membership, user)
+        .filter(state=INVITED, agent__owner=user)
+        .select_related("agent", "room__workspace", "account")
         .order_by("id")
     )
 
@@ -74,31 +82,3 @@ def _decide(membership_id: int, by: User, state: Membership.State, event: str) -
         payload={"state": membership.state},
     )
     return membership
-
-
-def to_carry_out(*, account_id: uuid.UUID) -> tuple[list[tuple[int, str, bool]], bool]:
-    """Return a login's decided invitations as (id, room, is accepted), and whether any waits."""
-    rows = Membership.objects.filter(account_id=account_id).filter(
-        Q(state=INVITED)
-        | Q(state__in=[Membership.State.QUARANTINED, Membership.State.LEFT], prior_state=INVITED)
-    )
-    found = list(rows.order_by("id").values_list("id", "room__external_id", "state"))
-    decided = [
-        (pk, room, state == Membership.State.QUARANTINED)
-        for pk, room, state in found
-        if state != INVITED
-    ]
-    return decided, len(decided) < len(found)
-
-
-@transaction.atomic
-def carried_out(*, membership_id: int, is_void: bool = False) -> None:
-    """Note that a decision reached the platform; a void one was taken back there meanwhile."""
-    membership = Membership.objects.select_for_update().get(pk=membership_id)
-    if membership.prior_state != INVITED:
-        return
-    if is_void and membership.left_at is None:
-        membership.state, membership.left_at = Membership.State.LEFT, clock.now()
-    if membership.left_at is not None:
-        membership.prior_state = ""
-    membership.save(update_fields=["state", "left_at", "prior_state"])

@@ -57,6 +57,15 @@ class LocalConnector:
     async def set_typing(self, room_external_id: str, *, on: bool) -> None:
         """Do nothing: open pages hear from the engine itself that an agent is writing."""
 
+    async def enter(self, room_external_id: str) -> None:
+        """Do nothing: who is in a web room is decided here."""
+
+    async def leave(self, room_external_id: str, *, reason: str) -> None:
+        """Do nothing, for the same reason."""
+
+    async def end(self) -> None:
+        """Do nothing: nobody else knows of this login."""
+
     async def stop(self) -> None:
         """End `start`."""
         self._stopped.set()

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from agentapp.foundation.errors import Invalid
 from agentapp.llm.rules.addresses import IPAddress, is_allowed_address, is_local_host
+from bots.matrix.errors import PRIVATE
 
 MAX_URL = 300  # characters
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -34,9 +35,15 @@ def checked_homeserver(text: str, *, allow_private: bool) -> str:
     scheme, host, port = _parts(text)
     literal = literal_address(host)
     if literal is not None and not may_connect(literal, allow_private=allow_private):
-        raise BadHomeserver("Connections to this address are not allowed here.")
+        raise BadHomeserver(
+            PRIVATE if not allow_private else "Nothing may connect to this address."
+        )
     if scheme == "http" and not (allow_private and is_local_host(host)):
-        raise BadHomeserver("Over http:// the login could be read on the way. Use https://.")
+        raise BadHomeserver(
+            PRIVATE
+            if is_local_host(host)
+            else "Over http:// the login could be read on the way. Use https://."
+        )
     shown = f"[{host}]" if ":" in host else host
     return f"{scheme}://{shown}" + ("" if port is None else f":{port}")
 

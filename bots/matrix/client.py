@@ -24,9 +24,9 @@ from agentapp.intake.batches import ENCRYPTED_NOTICE, accept_batch
 from agentapp.intake.queries import rooms_inside
 from bots.bridge import Bridge
 from bots.connector import Accept, NotSent
+from bots.matrix import doors
 from bots.matrix.errors import Faltering, Limited, LoginLost, NotReached
 from bots.matrix.harvest import Harvest, Harvester
-from bots.matrix.invites import Invites
 from bots.matrix.login import packed, unpacked
 from bots.matrix.parse import PLATFORM
 from bots.matrix.recent import Recent
@@ -122,6 +122,18 @@ class MatrixConnector:
         """Show or hide that this login is writing."""
         seconds = SHOWN_SECONDS if on else 0
         await self._connected().set_typing(room_external_id, on=on, seconds=seconds)
+
+    async def enter(self, room_external_id: str) -> None:
+        """Go into a room."""
+        await doors.enter(self._connected(), room_external_id)
+
+    async def leave(self, room_external_id: str, *, reason: str) -> None:
+        """Leave a room or decline an invitation."""
+        await doors.leave(self._connected(), room_external_id, reason=reason)
+
+    async def end(self) -> None:
+        """Leave every room; the homeserver then forgets token and device."""
+        await doors.leave_all(self._connected())
 
     async def stop(self) -> None:
         """End `start` and the connections; the login stays valid."""
@@ -219,20 +231,15 @@ class MatrixConnector:
         )
         self._harvester = harvester
         typing = Typing(server=server, bridge=self._bridge, agent_id=self._account.agent_id)
-        invites = Invites(server=server, bridge=self._bridge, account_id=self._account.account_id)
-        invites.look()
         try:
             async for harvest in self._harvests(server, harvester, since):
                 if harvest.seen:
                     typing.heard()
-                if harvest.batch.invited:
-                    invites.look()
                 self._afterwards_do(server, harvest)
         except LoginLost as error:
             raise self._losing(error) from error
         finally:
             typing.stop()
-            invites.stop()
 
     async def _harvests(
         self, server: Homeserver, harvester: Harvester, since: str

@@ -10,8 +10,21 @@ LOST_LOGIN = frozenset(
 )
 
 
+PRIVATE = (
+    "This homeserver is on this machine or in a private network. Whoever runs Greenroom has to "
+    "allow that, with MATRIX_ALLOW_PRIVATE=yes in its settings."
+)
+
+
 class NotReached(NotSent):
     """The homeserver cannot be reached. Nothing was sent to it."""
+
+
+class AddressRefused(NotReached):
+    """The name leads only to addresses that connections may not go to."""
+
+    def __init__(self) -> None:
+        super().__init__(PRIVATE)
 
 
 class Limited(NotSent):

@@ -17,7 +17,11 @@ MAX_PART = 4096  # characters of one part of a login
 
 
 class LoginRefused(Refused):
-    """The homeserver does not accept this name and password."""
+    """The homeserver does not accept this user and password."""
+
+
+class NoPasswords(LoginRefused):
+    """This homeserver lets nobody in by a password. Paste an access token instead."""
 
 
 def homeserver_address(text: str) -> str:
@@ -69,10 +73,35 @@ async def log_in(*, homeserver: str, user: str, password: str, device_id: str = 
         answer = await wire.ask(Request("POST", f"{CLIENT}/login", body=body))
         raise_for(answer)
     except Rejected as error:
-        raise LoginRefused from error
+        raise (LoginRefused if await _takes_passwords(wire) else NoPasswords) from error
     finally:
         await wire.close()
     return checked_login({**answer.json(), "homeserver": homeserver})
+
+
+async def _takes_passwords(wire: Wire) -> bool:
+    answer = await wire.ask(Request("GET", f"{CLIENT}/login"))
+    flows = answer.json().get("flows")
+    kinds = (
+        [one.get("type") for one in flows if isinstance(one, dict)]
+        if isinstance(flows, list)
+        else []
+    )
+    return not kinds or "m.login.password" in kinds
+
+
+async def is_homeserver(address: str) -> bool:
+    """Say whether what answers at an address speaks Matrix.
+
+    Raises:
+        NotReached: Nothing answers. Faltering: It breaks off.
+    """
+    wire = Wire(address)
+    try:
+        answer = await wire.ask(Request("GET", "/_matrix/client/versions", most=256 * 1024))
+    finally:
+        await wire.close()
+    return isinstance(answer.json().get("versions"), list)
 
 
 async def adopt_token(*, homeserver: str, token: str) -> Login:

@@ -150,9 +150,20 @@ class Homeserver:
         )
         return str(found.get("room_id", ""))
 
-    async def leave(self, room_id: str) -> None:
+    async def leave(self, room_id: str, *, reason: str = "") -> None:
         """Leave a room, or decline an invitation into it."""
-        await self._call(Request("POST", f"{_room(room_id)}/leave", body={}))
+        body = {"reason": reason} if reason else {}
+        await self._call(Request("POST", f"{_room(room_id)}/leave", body=body))
+
+    async def joined_rooms(self) -> list[str]:
+        """Return the rooms that this login is in."""
+        found = await self._call(Request("GET", f"{CLIENT}/joined_rooms"))
+        rooms = found.get("joined_rooms")
+        return [one for one in rooms if isinstance(one, str)] if isinstance(rooms, list) else []
+
+    async def log_out(self) -> None:
+        """End this login for good: its token and its device are no more."""
+        await self._call(Request("POST", f"{CLIENT}/logout", body={}))
 
     async def upload(self, content: bytes, *, content_type: str, name: str) -> str:
         """Store a file on the homeserver; return its mxc address.

@@ -20,7 +20,7 @@ from django.conf import settings
 from typing_extensions import override
 
 from bots.matrix.address import literal_address, may_connect
-from bots.matrix.errors import Faltering, NotReached
+from bots.matrix.errors import AddressRefused, Faltering, NotReached
 
 CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 50.0  # longer than one long poll, so that its connection is used again
@@ -112,7 +112,10 @@ async def _allowed(host: str, port: int) -> list[str]:
         except OSError as error:
             raise httpcore2.ConnectError("name lookup") from error
         found = list(dict.fromkeys(str(row[4][0]) for row in rows))
-    return [address for address in found if _is_allowed(address)]
+    allowed = [address for address in found if _is_allowed(address)]
+    if found and not allowed:
+        raise AddressRefused
+    return allowed
 
 
 def _is_allowed(address: str) -> bool:

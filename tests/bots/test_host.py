@@ -286,16 +286,20 @@ class Breaks(LocalConnector):
 
 
 @pytest.mark.parametrize(
-    ("mood", "said"),
+    ("mood", "health", "said"),
     [
-        (Unavailable("no answer"), "no answer"),
-        (Refused("the token was revoked"), "the token was revoked"),
-        (ConnectionResetError(), "ConnectionResetError"),
-        ("somebody:else", "This login belongs to 'somebody:else'"),
+        (Unavailable("no answer"), "failing", "no answer"),
+        (Refused("the token was revoked"), "lost", "the token was revoked"),
+        (ConnectionResetError(), "failing", "ConnectionResetError"),
+        ("somebody:else", "lost", "This login belongs to 'somebody:else'"),
     ],
 )
 def test_a_connector_that_fails_is_seen_to_fail_and_comes_back(
-    live_cast: Cast, monkeypatch: pytest.MonkeyPatch, mood: Exception | str, said: str
+    live_cast: Cast,
+    monkeypatch: pytest.MonkeyPatch,
+    mood: Exception | str,
+    health: str,
+    said: str,
 ) -> None:
     monkeypatch.setattr(hosting, "FIRST_RETRY_SECONDS", 4.0)
     monkeypatch.setattr(Moody, "moods", [mood])
@@ -303,7 +307,7 @@ def test_a_connector_that_fails_is_seen_to_fail_and_comes_back(
 
     async def work(bridge: Bridge) -> None:
         async with running_host(bridge, maker=Moody):
-            await eventually(bridge, lambda: health_of(live_cast.ada)[0], "failing", seconds=3)
+            await eventually(bridge, lambda: health_of(live_cast.ada)[0], health, seconds=3)
             assert (await bridge.call(health_of, live_cast.ada))[1].startswith(said)
             await eventually(bridge, lambda: health_of(live_cast.ada), ("ok", ""))
 

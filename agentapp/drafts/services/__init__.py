@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from agentapp.drafts.services.bulk import BulkResult, bulk
 from agentapp.drafts.services.deciding import approve, edit, reject, retract, snooze, undo
-from agentapp.drafts.services.ending import block_open, expire_due, warn_expiring, withdraw_stale
+from agentapp.drafts.services.ending import (
+    block_login,
+    block_open,
+    expire_due,
+    warn_expiring,
+    withdraw_stale,
+)
 from agentapp.drafts.services.proposing import propose, propose_by_hand
 
 __all__ = [
     "BulkResult",
     "approve",
+    "block_login",
     "block_open",
     "bulk",
     "edit",

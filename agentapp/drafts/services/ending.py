@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 
 from django.db import transaction
@@ -83,27 +84,37 @@ def block_open(*, agent_id: int, reason: str) -> int:
 
     Pieces are locked before drafts, as claims do. Returns how many drafts.
     """
+    return _block(Outbound.objects.filter(agent_id=agent_id), Q(agent_id=agent_id), reason)
+
+
+def block_login(*, account_id: uuid.UUID, reason: str) -> int:
+    """Hold back everything that was released and waits for a login, as `block_open` does."""
+    pieces = Outbound.objects.filter(account_id=account_id)
+    return _block(pieces, Q(pieces__account_id=account_id), reason)
+
+
+def _block(pieces: QuerySet[Outbound], drafts: Q, reason: str) -> int:
     waiting = list(
-        Outbound.objects.select_for_update()
+        pieces.select_for_update()
         .filter(
-            agent_id=agent_id,
             action=Outbound.Action.SEND,
             state__in=[Outbound.State.QUEUED, Outbound.State.FAILED],
         )
         .order_by("pk")
     )
+    open_ = Draft.objects.filter(
+        drafts,
+        status__in=[
+            Draft.Status.PROPOSED,
+            Draft.Status.PENDING,
+            Draft.Status.APPROVED,
+            Draft.Status.FAILED,
+        ],
+    )
     rows = list(
         Draft.objects.select_for_update(of=("self",))
         .select_related("agent")
-        .filter(
-            agent_id=agent_id,
-            status__in=[
-                Draft.Status.PROPOSED,
-                Draft.Status.PENDING,
-                Draft.Status.APPROVED,
-                Draft.Status.FAILED,
-            ],
-        )
+        .filter(pk__in=open_.values("pk"))
         .order_by("pk")
     )
     Outbound.objects.filter(pk__in=[piece.pk for piece in waiting]).update(

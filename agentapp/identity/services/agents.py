@@ -23,6 +23,7 @@ from agentapp.identity.models import (
     Workspace,
 )
 from agentapp.identity.policy import Verb
+from agentapp.identity.services.logins import begin_ending
 from agentapp.identity.services.people import LOCAL, agent_handle
 
 
@@ -117,9 +118,14 @@ def resume_agent(*, agent_id: int, by: User) -> Agent:
     return _move(agent_id, by, Agent.Status.LIVE, "agent.resumed")
 
 
+@transaction.atomic
 def archive_agent(*, agent_id: int, by: User) -> Agent:
-    """Retire an agent for good; what it said stays."""
-    return _move(agent_id, by, Agent.Status.ARCHIVED, "agent.archived")
+    """Retire an agent for good; what it said stays. Its logins leave their platforms."""
+    agent = _move(agent_id, by, Agent.Status.ARCHIVED, "agent.archived")
+    logins = Account.objects.select_for_update().filter(agent=agent, state=Account.State.ON)
+    for account in logins.exclude(platform=LOCAL):
+        begin_ending(account, by)
+    return agent
 
 
 _BEFORE = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import sys
 
@@ -10,11 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
 from agentapp.foundation.errors import AgentError
-from agentapp.identity.models import Account, Agent
-from agentapp.identity.services.logins import add_login, open_login
-from bots.matrix.login import adopt_token, find_homeserver, log_in, packed, unpacked
+from agentapp.identity.models import Agent
+from agentapp.identity.services.logins import connect
 from bots.matrix.parse import PLATFORM
-from bots.matrix.transport import Login
 
 
 class Command(BaseCommand):
@@ -37,41 +34,17 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: object) -> None:
         agent = _agent(str(options["agent"]))
         user = str(options["user"])
-        where = str(options["homeserver"]) or user.partition(":")[2]
         secret = _secret("Access token: " if options["token"] else f"Password of {user}: ")
+        answers = {
+            "user": user,
+            "homeserver": str(options["homeserver"]),
+            "token" if options["token"] else "password": secret,
+        }
         try:
-            login = asyncio.run(
-                _logged_in(where, user, secret, _device(user), by_token=bool(options["token"]))
-            )
-            add_login(
-                agent_id=agent.pk,
-                platform=PLATFORM,
-                external_id=login.user_id,
-                name=agent.name,
-                secret=packed(login),
-                by=agent.owner,
-            )
+            account = connect(agent_id=agent.pk, platform=PLATFORM, answers=answers, by=agent.owner)
         except AgentError as error:
             raise CommandError(error.message) from error
-        self.stdout.write(f"{agent.name} is {login.user_id} now. Invite it into a room.")
-
-
-async def _logged_in(where: str, user: str, secret: str, device: str, *, by_token: bool) -> Login:
-    homeserver = await find_homeserver(where)
-    if by_token:
-        return await adopt_token(homeserver=homeserver, token=secret)
-    return await log_in(homeserver=homeserver, user=user, password=secret, device_id=device)
-
-
-def _device(user: str) -> str:
-    """Return the device of an earlier login: a new one would look like somebody else's."""
-    account = Account.objects.filter(platform=PLATFORM, external_id=user).first()
-    if account is None:
-        return ""
-    try:
-        return unpacked(open_login(account_id=account.pk).secret).device_id
-    except AgentError:
-        return ""
+        self.stdout.write(f"{agent.name} is {account.external_id} now. Invite it into a room.")
 
 
 def _agent(slug: str) -> Agent:

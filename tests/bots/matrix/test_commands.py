@@ -13,7 +13,6 @@ from django.core.management.base import CommandError
 from agentapp.identity.models import Account, Identity
 from agentapp.identity.services.logins import open_login
 from bots.bridge import Bridge
-from bots.matrix import invites
 from bots.matrix.login import unpacked
 from tests.bots.matrix.world import Member, matrix_host, membership_of
 from tests.bots.places import eventually, run
@@ -77,7 +76,6 @@ def test_what_is_wrong_is_said(
 def test_an_invitation_is_listed_and_accepted(
     live_cast: Cast, synapse: Synapse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invites, "LOOK_SECONDS", 0.1)
     ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
     log_in(monkeypatch, synapse, ada)
     room = ann.opens(ada.user_id, name="Tea")

@@ -17,7 +17,6 @@ from agentapp.presence import invitations
 from agentapp.presence.models import Membership
 from agentapp.presence.services import remove_agent
 from bots.bridge import Bridge
-from bots.matrix import invites
 from tests.bots.matrix.world import (
     Member,
     answers,
@@ -97,10 +96,11 @@ def test_after_a_kick_it_comes_back_only_by_entering_anew(
     run(work)
 
 
-def test_who_was_taken_out_here_stays_out_after_a_restart(
-    live_cast: Cast, synapse: Synapse
+@pytest.mark.parametrize("is_awake", [True, False])
+def test_who_was_taken_out_here_leaves_there_and_stays_out(
+    live_cast: Cast, synapse: Synapse, is_awake: bool
 ) -> None:
-    _, _, room = a_room_of_three(live_cast, synapse)
+    ann, ada, room = a_room_of_three(live_cast, synapse)
     is_in = partial(membership_of, live_cast.ada, room)
 
     def take_out() -> None:
@@ -109,9 +109,13 @@ def test_who_was_taken_out_here_stays_out_after_a_restart(
     async def work(bridge: Bridge) -> None:
         async with matrix_host(bridge):
             await eventually(bridge, is_in, "active")
-        await bridge.call(take_out)
+            if is_awake:
+                await bridge.call(take_out)
+                await eventually(bridge, partial(seen_as, ann, room, ada.user_id), "decline")
+        if not is_awake:
+            await bridge.call(take_out)
         async with matrix_host(bridge):
-            await asyncio.sleep(1.5)
+            await eventually(bridge, partial(seen_as, ann, room, ada.user_id), "decline")
             assert await bridge.call(is_in) == "left"
 
     run(work)
@@ -125,11 +129,9 @@ def test_who_was_taken_out_here_stays_out_after_a_restart(
 def test_an_invitation_waits_for_the_owner(
     live_cast: Cast,
     synapse: Synapse,
-    monkeypatch: pytest.MonkeyPatch,
     decision: str,
     restarts: bool,
 ) -> None:
-    monkeypatch.setattr(invites, "LOOK_SECONDS", 0.1)
     ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
     login_agent(live_cast, live_cast.ada, synapse, ada)
     room = ann.opens(ada.user_id, name="Tea")
@@ -182,10 +184,7 @@ def seen_as(ann: Member, room: str, user_id: str) -> str:
     return {"join": "accept", "leave": "decline"}.get(str(found), str(found))
 
 
-def test_an_invitation_that_was_withdrawn_is_void(
-    live_cast: Cast, synapse: Synapse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(invites, "LOOK_SECONDS", 0.1)
+def test_an_invitation_that_was_withdrawn_is_void(live_cast: Cast, synapse: Synapse) -> None:
     ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
     login_agent(live_cast, live_cast.ada, synapse, ada)
     room = ann.opens(ada.user_id)

@@ -15,7 +15,9 @@ from typing_extensions import override
 from agentapp.drafts.models import Outbound
 from agentapp.foundation.envelope import Outgoing
 from agentapp.identity.models import Account, Agent
+from agentapp.identity.services.agents import create_agent
 from agentapp.identity.services.logins import LoginTaken, add_login, open_login
+from agentapp.notifications.models import Notification
 from agentapp.turns.models import Turn
 from bots import host as hosting
 from bots.bridge import Bridge
@@ -36,7 +38,7 @@ from tests.bots.matrix.world import (
     room_of,
 )
 from tests.bots.places import due_now, eventually, run, status_of, until
-from tests.cast import Cast
+from tests.cast import SPEC, Cast
 from tests.fakes.synapse import Synapse
 
 
@@ -69,8 +71,10 @@ def test_a_revoked_token_stops_the_login_and_says_what_to_do(
         async with matrix_host(bridge):
             await connected(bridge, live_cast.ada)
             await bridge.call(ada.call, "POST", "/logout", {})
-            await eventually(bridge, lambda: state()[0], "failing")
+            await eventually(bridge, lambda: state()[0], "lost")
             assert "log it in again" in (await bridge.call(state))[1]
+            note = await bridge.call(Notification.objects.get)
+            assert (note.user_id, note.kind[:10]) == (live_cast.root.pk, "login.lost")
             asked = len(requests)
             draft = await bridge.call(answers, live_cast.ada, room, "Anybody?")
             await asyncio.sleep(1.5)
@@ -204,7 +208,7 @@ def test_somebody_elses_login_is_not_run(live_cast: Cast, synapse: Synapse) -> N
 
     async def work(bridge: Bridge) -> None:
         async with matrix_host(bridge):
-            await eventually(bridge, lambda: health(live_cast.ada)[0], "failing")
+            await eventually(bridge, lambda: health(live_cast.ada)[0], "lost")
             assert "belongs to" in (await bridge.call(health, live_cast.ada))[1]
 
     run(work)
@@ -251,7 +255,7 @@ def test_no_token_is_ever_logged(
             draft = await bridge.call(answers, live_cast.ada, room, "Hello")
             await eventually(bridge, lambda: status_of(draft), "published")
             await bridge.call(ada.call, "POST", "/logout", {})
-            await eventually(bridge, lambda: health(live_cast.ada)[0], "failing")
+            await eventually(bridge, lambda: health(live_cast.ada)[0], "lost")
 
     run(work)
     assert ada.user.token not in caplog.text
@@ -260,7 +264,10 @@ def test_no_token_is_ever_logged(
 def test_many_logins_share_a_process(live_cast: Cast, synapse: Synapse) -> None:
     ann, _, room = a_room_of_three(live_cast, synapse)
     for number in range(24):
-        login_agent(live_cast, live_cast.ada, synapse, Member(synapse, f"more{number}"))
+        agent = create_agent(
+            owner=live_cast.root, workspace=live_cast.workspace, name=f"A{number}", spec=SPEC
+        )
+        login_agent(live_cast, agent, synapse, Member(synapse, f"more{number}"))
 
     def well() -> int:
         return Account.objects.filter(platform="matrix", health="ok").exclude(cursor={}).count()
