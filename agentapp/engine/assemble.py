@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.template import engines
@@ -175,21 +176,20 @@ class _Parts:
 
 
 def _recalled(turn: Turn, reading: Reading) -> list[Recalled]:
-    """Recall what fits what is said; without an embedding model nothing comes to mind."""
+    """Recall what fits what is said; without an embedding model only by its words."""
     limit = int(reading.limits["memories"])
     said = "\n".join(message.text for message in reading.answered)[-QUERY_CHARACTERS:]
     if limit < 1 or not said:
         return []
-    try:
-        with released_connection():
-            (vector,) = embed([said])
-    except EmbeddingUnavailable:
-        return []
+    vector = None
+    with suppress(EmbeddingUnavailable), released_connection():
+        (vector,) = embed([said])
     return recall(
         agent_id=turn.agent_id,
         person_id=turn.person_id,
         room_id=reading.room.pk,
         vector=vector,
+        said=said,
         limit=limit,
     )
 

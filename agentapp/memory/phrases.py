@@ -87,6 +87,11 @@ DATES: Final = _any(
     r"\b\d{1,2}[./]\d{1,2}\b|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}(?::\d{2})? ?(?:am|pm|uhr)\b",
 )
 
+THIS_DAY: Final = _any(
+    r"\b(?:today|tonight|yesterday|right now|this (?:morning|afternoon|evening))\b",
+    r"\b(?:heute|gestern|gerade jetzt|im moment)\b",
+)
+
 _AM = r"(?:'m| am| was)"
 _HAVE = r"(?:'ve| have| had|'ll have)"
 _PASSING = (

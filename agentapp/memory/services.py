@@ -64,12 +64,14 @@ def remember(*, message_id: int, turn_id: int) -> list[int]:
 def withdraw_from_message(*, message_id: int) -> int:
     """Make what was remembered of a message unhearable, because it was edited or deleted.
 
+    That includes facts, and summaries of talks in which it was one message of several.
+
     Call it in the transaction that edits or deletes. Writes: Memory, Event.
 
     Returns:
         How many memories were withdrawn now; a second call finds none.
     """
-    rows = Memory.objects.filter(source_message_id=message_id, withdrawn_at__isnull=True)
+    rows = Memory.objects.filter(queries.made_of(message_id), withdrawn_at__isnull=True)
     first = rows.order_by("id").first()
     if first is None:
         return 0
@@ -120,9 +122,7 @@ def mark_used(*, memory_ids: Sequence[int], room_id: int) -> None:
 
 def set_vector(*, memory_id: int, text: str, vector: Vector) -> bool:
     """Give a memory its vector unless it has one or its text changed meanwhile."""
-    taken = Memory.objects.filter(
-        id=memory_id, text_hash=text_hash(text), embedding__isnull=True
-    ).update(
+    taken = Memory.objects.filter(id=memory_id, text=text, embedding__isnull=True).update(
         embedding=vector,
         embedding_model=EMBEDDING_MODEL,
         embedding_dimensions=EMBEDDING_DIMENSIONS,

@@ -11,15 +11,21 @@ from django.db import migrations, models
 
 import agentapp.foundation.clock
 
-# `simple` knows no language and so serves all of them. The last lexeme names whose memory it is,
-# so that the index finds one person's words and not everybody's; no word begins with a "#".
+# `simple` knows no language and so serves all of them. Every word carries whose memory it is: the
+# index then finds one person's words, and its cost does not grow with everybody else's.
 WORDS = """
+CREATE FUNCTION greenroom_words(agent bigint, person bigint, said text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(
+        array_to_tsvector(
+            array_agg(agent::text || '.' || coalesce(person, 0)::text || '.' || word)),
+        ''::tsvector)
+    FROM unnest(tsvector_to_array(to_tsvector('simple', said))) AS word
+$$;
 ALTER TABLE agentapp_memory
     ALTER COLUMN source_messages SET DEFAULT '{}',
-    ADD COLUMN words tsvector GENERATED ALWAYS AS (
-        to_tsvector('simple', text)
-        || array_to_tsvector(ARRAY['#' || agent_id::text || '.' || coalesce(person_id, 0)::text])
-    ) STORED;
+    ADD COLUMN words tsvector
+        GENERATED ALWAYS AS (greenroom_words(agent_id, person_id, text)) STORED;
 CREATE INDEX memory_words ON agentapp_memory USING gin (words) WITH (fastupdate = off);
 """
 

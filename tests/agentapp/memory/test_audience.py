@@ -14,11 +14,15 @@ from django.db import connection
 
 from agentapp.foundation import clock
 from agentapp.identity.models import Agent, Participant, Person, Room
-from agentapp.memory import queries
+from agentapp.memory import rules
 from agentapp.memory.models import Memory
+from agentapp.memory.queries import hearing
+from agentapp.memory.queries.halves import take_halves
 from tests.agentapp.memory.world import Builder, Tenant, is_open, random_vector
 
 EVERYTHING = 10_000
+WORD_OF_ALL = "memory"  # stands in every text of the world
+WAYS = ("meaning", "words", "both")
 ANY_VECTOR = random_vector(random.Random(1))  # noqa: S311
 PLANS = {
     "free": (),
@@ -86,24 +90,29 @@ def world(db: None, builder: Builder) -> World:
     return World(tenants, memories)
 
 
-def raw_recall(agent: Agent, person: Person | None, room: Room) -> set[int]:
+def raw_recall(agent: Agent, person: Person | None, room: Room, *, way: str = "both") -> set[int]:
     """Run the very statement recall runs, prepared by the server, so that plans can be forced."""
-    parameters = queries.nearest_parameters(
+    parameters = hearing.parameters(
         agent_id=agent.pk,
         person_id=person.pk if person else None,
         room_id=room.pk,
-        vector=ANY_VECTOR,
+        vector=None if way == "words" else ANY_VECTOR,
+        words=[] if way == "meaning" else rules.asked_words(WORD_OF_ALL),
         limit=EVERYTHING,
     )
     with psycopg.Cursor(connection.connection) as cursor:
-        rows = cursor.execute(queries.NEAREST, parameters, prepare=True).fetchall()
+        take_halves(connection.connection)
+        rows = cursor.execute(hearing.FOUND, parameters, prepare=True).fetchall()
     ids = [row[0] for row in rows]
     assert len(ids) == len(set(ids))
     return set(ids)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS.keys())
-def test_every_asker_hears_exactly_what_is_theirs(world: World, plan: tuple[str, ...]) -> None:
+def test_every_asker_hears_exactly_what_is_theirs(
+    world: World, plan: tuple[str, ...], way: str
+) -> None:
     with connection.cursor() as cursor:
         for setting in plan:
             cursor.execute(f"SET LOCAL {setting}")
@@ -115,7 +124,7 @@ def test_every_asker_hears_exactly_what_is_theirs(world: World, plan: tuple[str,
             for memory in world.memories
             if world.may_be_heard(memory, agent, person, room)
         }
-        assert raw_recall(agent, person, room) == expected, (agent, person, room.kind)
+        assert raw_recall(agent, person, room, way=way) == expected, (agent, person, room.kind)
         heard += len(expected)
 
     assert heard > len(world.memories), "every memory is heard somewhere, or nothing was tested"
@@ -131,20 +140,32 @@ def test_every_memory_is_heard_by_its_person_in_their_direct_room(world: World) 
         )
 
 
-def test_withdrawn_expired_and_foreign_vectors_are_not_heard(
-    builder: Builder, tenant: Tenant
-) -> None:
+def test_withdrawn_expired_and_deleted_is_not_heard(builder: Builder, tenant: Tenant) -> None:
     agent, person = tenant.agents[0], tenant.people[0]
     room = tenant.direct[agent.pk, person.pk]
     now = clock.now()
     held = builder.memory(agent, room, person, expires_at=now + timedelta(hours=1))
     builder.memory(agent, room, person, withdrawn_at=now)
     builder.memory(agent, room, person, expires_at=now - timedelta(seconds=1))
-    builder.memory(agent, room, person, embedding=None)
-    builder.memory(agent, room, person, embedding_model="another-model")
+    builder.memory(agent, room, person, deleted_at=now)
     builder.memory(agent, None, None, withdrawn_at=now)
 
-    assert raw_recall(agent, person, room) == {held.pk}
+    for way in WAYS:
+        assert raw_recall(agent, person, room, way=way) == {held.pk}
+
+
+def test_what_has_no_vector_of_the_present_model_is_found_by_its_words(
+    builder: Builder, tenant: Tenant
+) -> None:
+    agent, person = tenant.agents[0], tenant.people[0]
+    room = tenant.direct[agent.pk, person.pk]
+    bare = builder.memory(agent, room, person, embedding=None, embedding_model="")
+    other = builder.memory(
+        agent, room, person, embedding=[0.5] * 512, embedding_model="another-model"
+    )
+
+    assert raw_recall(agent, person, room, way="meaning") == set()
+    assert raw_recall(agent, person, room, way="both") == {bare.pk, other.pk}
 
 
 def test_who_is_never_to_be_remembered_is_answered_without_memory(

@@ -33,8 +33,8 @@ def test_recall_takes_two_statements_however_much_is_remembered(
     agent, person = tenant.agents[0], tenant.people[0]
     room = tenant.direct[agent.pk, person.pk]
     for size in (3, 60):
-        for _ in range(size):
-            builder.memory(agent, room, person)
+        for axis in range(size):
+            builder.memory(agent, room, person, embedding=towards(1 + axis, 0.9))
 
         with django_assert_num_queries(2):
             found = recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from pytest_django import DjangoDbBlocker
 
 from agentapp.identity.models import Agent, Person, Room
-from agentapp.memory import queries
 from agentapp.memory.embeddings import EMBEDDING_DIMENSIONS, EMBEDDING_MODEL
 from agentapp.memory.models import Memory
+from agentapp.memory.queries import hearing
+from agentapp.memory.queries.halves import take_halves
 from tests.agentapp.memory.world import Builder
 
 AGENTS = 10
@@ -130,6 +132,13 @@ def as_owner() -> Iterator[psycopg.Connection]:
         yield owner
 
 
+@contextmanager
+def as_app() -> Iterator[psycopg.Connection]:
+    with psycopg.connect(os.environ["DATABASE_URL"]) as app:
+        take_halves(app)
+        yield app
+
+
 def vacuum(owner: psycopg.Connection) -> None:
     """Vacuum until all pages count as visible: a passing snapshot may hold that back."""
     deadline = time.monotonic() + 30
@@ -144,12 +153,13 @@ def vacuum(owner: psycopg.Connection) -> None:
         time.sleep(0.2)
 
 
-def parameters(crowd: Crowd, owner: tuple[int, int], query: Floats) -> dict[str, int | str | None]:
-    return queries.nearest_parameters(
+def parameters(crowd: Crowd, owner: tuple[int, int], query: Floats) -> dict[str, Any]:
+    return hearing.parameters(
         agent_id=owner[0],
         person_id=owner[1],
         room_id=crowd.room.pk,
         vector=query.tolist(),
+        words=[],
         limit=WANTED,
     )
 
@@ -160,7 +170,7 @@ def assert_exact(crowd: Crowd, *, plan: str) -> None:
     owners = list(crowd.vectors)
     asked = [owners[0]] * 20 + [owners[place] for place in rng.integers(1, len(owners), 60)]
     hits = wanted = 0
-    with psycopg.connect(os.environ["DATABASE_URL"]) as app:
+    with as_app() as app:
         for setting in PLANS[plan]:
             app.execute(f"SET {setting}")
         for number, owner in enumerate(asked):
@@ -168,7 +178,7 @@ def assert_exact(crowd: Crowd, *, plan: str) -> None:
             related = crowd.vectors[owner][0] + rng.normal(size=EMBEDDING_DIMENSIONS, scale=0.03)
             query = unit(unrelated if number % 2 else related)
             rows = app.execute(
-                queries.NEAREST, parameters(crowd, owner, query), prepare=True
+                hearing.FOUND, parameters(crowd, owner, query), prepare=True
             ).fetchall()
             found = {row[0] for row in rows}
             assert len(rows) == len(found) == min(WANTED, len(crowd.ids[owner]))
@@ -199,7 +209,7 @@ def test_an_index_by_distance_over_everybody_changes_no_answer(crowd: Crowd) -> 
 
 def count_found_without_barrier(crowd: Crowd, owner: tuple[int, int], query: Floats) -> int:
     """Ask the plain way with the index in use: proof that this data would show a mistake."""
-    with psycopg.connect(os.environ["DATABASE_URL"]) as app:
+    with as_app() as app:
         app.execute("SET enable_seqscan = off")
         app.execute("SET enable_sort = off")
         rows = app.execute(
@@ -214,9 +224,9 @@ def count_found_without_barrier(crowd: Crowd, owner: tuple[int, int], query: Flo
 def test_the_scan_reads_the_index_alone_after_vacuum(crowd: Crowd) -> None:
     query = unit(np.random.default_rng(5).normal(size=EMBEDDING_DIMENSIONS))
     owner_of_many = list(crowd.vectors)[1]
-    with psycopg.connect(os.environ["DATABASE_URL"]) as app:
+    with as_app() as app:
         rows = app.execute(
-            "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + queries.NEAREST,
+            "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) " + hearing.FOUND,
             parameters(crowd, owner_of_many, query),
         ).fetchall()
     plan = "\n".join(row[0] for row in rows)

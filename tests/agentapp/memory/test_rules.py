@@ -185,6 +185,23 @@ def test_asked_for_outweighs_a_name_outweighs_a_date_outweighs_the_rest() -> Non
 
 
 @pytest.mark.parametrize(
+    ("said", "tier", "lifetime"),
+    [
+        ("I am ill today.", "short", rules.SHORT_LIFETIME),
+        ("Ich bin heute krank.", "short", rules.SHORT_LIFETIME),
+        ("My exam is on Tuesday.", "mid", rules.MID_LIFETIME),
+        ("I like tea.", "long", None),
+    ],
+)
+def test_what_holds_for_a_day_is_kept_for_days(
+    said: str, tier: str, lifetime: timedelta | None
+) -> None:
+    weight = rules.weigh(said)
+
+    assert (weight.tier, weight.lifetime) == (tier, lifetime)
+
+
+@pytest.mark.parametrize(
     ("kind", "visibility", "parent", "audience"),
     [
         ("direct", "private", None, "direct"),
@@ -209,33 +226,82 @@ def test_audience_follows_the_room(
 def test_relevance_is_half_nearness_three_tenths_freshness_two_tenths_source() -> None:
     today = timedelta(0)
 
-    assert rules.relevance(similarity=1, age=today, kind="episode") == pytest.approx(1.0)
-    assert rules.relevance(similarity=0, age=today, kind="episode") == pytest.approx(0.5)
-    assert rules.relevance(similarity=0.4, age=timedelta(days=10), kind="lesson") == pytest.approx(
+    assert rules.relevance(nearness=1, age=today, kind="episode") == pytest.approx(1.0)
+    assert rules.relevance(nearness=0, age=today, kind="episode") == pytest.approx(0.5)
+    assert rules.relevance(nearness=0.4, age=timedelta(days=10), kind="lesson") == pytest.approx(
         0.5 * 0.4 + 0.3 * 0.99**10 + 0.2 * 0.8
     )
 
 
-@pytest.mark.parametrize("similarity", [-1.0, -0.1, 0.0, 1.0, 1.0000001])
+@pytest.mark.parametrize("similarity", [None, -1.0, -0.1, 0.0, 1.0, 1.0000001])
+@pytest.mark.parametrize("words", [0.0, 0.5, 1.0, 3.0])
 @pytest.mark.parametrize("days", [-5, 0, 1, 100_000])
-@pytest.mark.parametrize("kind", ["episode", "summary", "lesson"])
-def test_relevance_stays_in_the_unit_range(similarity: float, days: int, kind: str) -> None:
-    found = rules.relevance(similarity=similarity, age=timedelta(days=days), kind=kind)
+@pytest.mark.parametrize("kind", ["episode", "summary", "lesson", "fact"])
+def test_relevance_stays_in_the_unit_range(
+    similarity: float | None, words: float, days: int, kind: str
+) -> None:
+    near = rules.nearness(similarity=similarity, word_share=words)
+    for importance, uses in ((0.0, 0), (1.0, 0), (0.5, 1_000_000)):
+        found = rules.relevance(
+            nearness=near, age=timedelta(days=days), kind=kind, importance=importance, uses=uses
+        )
 
-    assert 0 <= found <= 1
+        assert 0 <= found <= 1
 
 
-def recalled(number: int, text_hash: str, score: float) -> rules.Recalled:
+def test_shared_words_bring_a_memory_nearer_but_not_past_the_same_meaning() -> None:
+    meaning = rules.nearness(similarity=0.5, word_share=0)
+
+    assert rules.nearness(similarity=0.5, word_share=0.5) > meaning == 0.5
+    assert rules.nearness(similarity=None, word_share=1) < 0.5
+    assert rules.nearness(similarity=1.0, word_share=1) == 1.0
+
+
+def test_what_matters_and_what_was_of_use_fades_more_slowly() -> None:
+    def fresh(importance: float, uses: int) -> float:
+        return rules.freshness(
+            age=timedelta(days=60), kind="episode", importance=importance, uses=uses
+        )
+
+    assert fresh(0.5, 0) == pytest.approx(0.98**60)
+    assert fresh(0.5, 15) == pytest.approx(0.98**30)
+    assert fresh(0.2, 0) < fresh(0.5, 0) < fresh(0.9, 0) < fresh(0.9, 3) < fresh(0.9, 40)
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("How did the exams go?", ["exam*"]),
+        ("Wann sind meine Prüfungen?", ["prüfung*"]),
+        ("What is in Rome", ["rome"]),
+        ("Кошка спит", ["спит", "кошк*"]),
+        ("snake_case", ["case", "snak*"]),
+        ("the and ich du", []),
+        ("a\x00b ' & | ! <-> :*", []),
+    ],
+)
+def test_words_are_asked_for_by_their_beginnings(said: str, asked: list[str]) -> None:
+    assert rules.asked_words(said) == asked
+
+
+def test_the_last_words_said_are_asked_for_and_not_too_many() -> None:
+    assert rules.asked_words(" ".join(f"w{n:03}" for n in range(1000))) == [
+        f"w{n}" for n in range(999, 983, -1)
+    ]
+    assert rules.asked_words("x" * 100_000) == ["x" * 30 + "*"]
+
+
+def recalled(number: int, text: str, score: float) -> rules.Recalled:
     return rules.Recalled(
         id=number,
-        text="",
-        text_hash=text_hash,
+        text=text,
         kind="episode",
         audience="direct",
         person_id=1,
         source_message_id=None,
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         similarity=score,
+        nearness=score,
         score=score,
     )
 

@@ -1,11 +1,9 @@
-"""Decides what is worth keeping, for how long, who may hear it again, and what comes first."""
+"""What of a message is worth keeping, for how long, and who may hear it again."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from agentapp.memory import phrases
 
@@ -15,13 +13,8 @@ MIN_WORDS = 3
 TRIMMED = " ,;-\u2013\u2014"
 MAX_SENTENCES = 5  # per message: more is a story, and its summary is made elsewhere
 
+SHORT_LIFETIME = timedelta(days=7)
 MID_LIFETIME = timedelta(days=90)
-
-SIMILARITY_SHARE = 0.5
-DECAY_SHARE = 0.3
-SOURCE_SHARE = 0.2
-DECAY_PER_DAY = {"episode": 0.98, "summary": 0.98, "lesson": 0.99}
-SOURCE_WEIGHT = {"episode": 1.0, "summary": 0.9, "lesson": 0.8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +24,6 @@ class Weight:
     importance: float
     tier: str
     lifetime: timedelta | None
-
-
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """One memory as the engine gets it; `score` in [0, 1] orders, `similarity` is a cosine."""
-
-    id: int
-    text: str
-    text_hash: str
-    kind: str
-    audience: str
-    person_id: int | None
-    source_message_id: int | None
-    created_at: datetime
-    similarity: float
-    score: float
 
 
 def memorable_sentences(text: str) -> list[str]:
@@ -67,12 +44,17 @@ def memorable_sentences(text: str) -> list[str]:
 
 
 def weigh(sentence: str) -> Weight:
-    """Judge a memorable sentence: asked-for and names last, what has a date ends with it."""
+    """Judge a memorable sentence: asked-for and names last, what has a date ends with it.
+
+    What holds for a day is short, what has a date is mid, everything else is long.
+    """
     plain = sentence.replace("\u2019", "'")
     if phrases.ASKED_TO_KEEP.search(plain):
         return Weight(importance=0.9, tier="long", lifetime=None)
     if phrases.NAMES.search(plain):
         return Weight(importance=0.8, tier="long", lifetime=None)
+    if phrases.THIS_DAY.search(plain):
+        return Weight(importance=0.6, tier="short", lifetime=SHORT_LIFETIME)
     if phrases.DATES.search(plain):
         return Weight(importance=0.7, tier="mid", lifetime=MID_LIFETIME)
     return Weight(importance=0.5, tier="long", lifetime=None)
@@ -91,30 +73,6 @@ def audience_in(*, kind: str, visibility: str, parent_visibility: str | None = N
     if kind == "thread" and parent_visibility != "public":
         return "room"
     return "public" if visibility == "public" else "room"
-
-
-def relevance(*, similarity: float, age: timedelta, kind: str) -> float:
-    """Combine nearness, freshness and source into one number in [0, 1].
-
-    Args:
-        similarity: Cosine in [-1, 1]; below 0 counts as 0.
-        age: Since it was said; a negative one counts as none.
-        kind: A kind of memory.
-    """
-    nearness = min(max(similarity, 0.0), 1.0)
-    freshness = math.pow(DECAY_PER_DAY[kind], max(age / timedelta(days=1), 0.0))
-    return (
-        SIMILARITY_SHARE * nearness + DECAY_SHARE * freshness + SOURCE_SHARE * SOURCE_WEIGHT[kind]
-    )
-
-
-def best(candidates: Iterable[Recalled], *, limit: int) -> list[Recalled]:
-    """Return the highest scores first, newer first among equals, the same words once."""
-    ordered = sorted(candidates, key=lambda each: (-each.score, -each.id))
-    once: dict[str, Recalled] = {}
-    for each in ordered:
-        once.setdefault(each.text_hash, each)
-    return list(once.values())[:limit]
 
 
 def _sentences(text: str) -> list[str]:

@@ -1,0 +1,27 @@
+"""Reads of memories."""
+
+from __future__ import annotations
+
+from agentapp.memory.queries.hearing import RANK_OF_A_WORD, Heard, list_heard
+from agentapp.memory.queries.sources import (
+    Pending,
+    get_memorable_message,
+    get_turn_answering,
+    list_pending,
+    list_turns_that_answered,
+    made_of,
+    memorable_messages,
+)
+
+__all__ = [
+    "RANK_OF_A_WORD",
+    "Heard",
+    "Pending",
+    "get_memorable_message",
+    "get_turn_answering",
+    "list_heard",
+    "list_pending",
+    "list_turns_that_answered",
+    "made_of",
+    "memorable_messages",
+]

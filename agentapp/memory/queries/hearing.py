@@ -1,0 +1,208 @@
+"""Finds memories. Who may hear one is decided here, in SQL, before anything else is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from agentapp.memory.embeddings import EMBEDDING_MODEL, Vector
+from agentapp.memory.queries.halves import Halves, take_halves
+
+# In every step that reads memories, before distance or words are looked at.
+#
+# What is asked for stands in subqueries: the planner then has nothing to gain from looking at the
+# values, and the server keeps one plan instead of making one for every recall.
+_THEIRS = """
+    memory.workspace_id = place.workspace_id
+    AND memory.agent_id = (SELECT %(agent_id)s::bigint)
+    AND memory.person_id = (SELECT %(person_id)s::bigint) AND place.may_remember
+    AND (place.is_own_direct
+        OR (memory.audience = 'public' AND place.is_public)
+        OR (memory.audience = 'room' AND memory.room_id = place.room_id AND NOT place.is_public))
+"""
+_NOBODYS = """
+    memory.workspace_id = place.workspace_id
+    AND memory.agent_id = (SELECT %(agent_id)s::bigint)
+    AND memory.person_id IS NULL AND memory.audience = 'agent'
+"""
+_HOLDS = """
+    memory.withdrawn_at IS NULL AND memory.deleted_at IS NULL
+    AND (memory.expires_at IS NULL OR memory.expires_at > place.now)
+"""
+_COMPARABLE = """
+    memory.embedding IS NOT NULL AND memory.embedding_model = (SELECT %(model)s::text)
+"""
+
+_RANK = """
+    greatest(ts_rank(memory.words, %(their_words)s::tsquery),
+        ts_rank(memory.words, %(nobodys_words)s::tsquery))
+"""
+
+# `place` is one row: where the answer goes and to whom. Without it (another workspace's room, an
+# agent that is not there) nothing is found. A direct room counts as the person's own only while
+# that person is in it and no other person ever was.
+#
+# `near` is MATERIALIZED: no index that orders by distance may come before the audience, since it
+# would look at the nearest rows of everybody and then find too few that may be heard. Both its
+# halves name every column through `memory_cover`, so they read that index and not the table.
+#
+# `worded` finds by words what has no vector of the present model, and what meaning alone puts too
+# far down. Its index holds whose word each is; the audience filter holds there as well, whatever
+# the index says.
+FOUND = f"""
+WITH place AS MATERIALIZED (
+    SELECT agent.workspace_id, room.id AS room_id,
+        room.kind = 'direct'
+            AND coalesce((
+                SELECT bool_and(handle.person_id = %(person_id)s) AND bool_or(here.left_at IS NULL)
+                FROM agentapp_participant here
+                JOIN agentapp_identity handle ON handle.id = here.identity_id
+                WHERE here.room_id = room.id AND handle.person_id IS NOT NULL), false)
+            AS is_own_direct,
+        room.kind <> 'direct' AND room.visibility = 'public'
+            AND (room.kind <> 'thread' OR coalesce(parent.visibility = 'public', false))
+            AS is_public,
+        EXISTS (
+            SELECT FROM agentapp_person person
+            WHERE person.id = %(person_id)s AND person.workspace_id = agent.workspace_id
+                AND NOT person.never_remember)
+            AS may_remember,
+        (SELECT greenroom_now()) AS now,
+        %(vector)s::halfvec AS asked
+    FROM agentapp_agent agent
+    JOIN agentapp_room room ON room.id = %(room_id)s AND room.workspace_id = agent.workspace_id
+    LEFT JOIN agentapp_room parent ON parent.id = room.parent_id
+    WHERE agent.id = %(agent_id)s
+),
+near AS MATERIALIZED (
+    SELECT memory.id, memory.embedding <=> place.asked AS distance
+    FROM agentapp_memory memory JOIN place ON {_THEIRS} AND {_COMPARABLE} AND {_HOLDS}
+    UNION ALL
+    SELECT memory.id, memory.embedding <=> place.asked AS distance
+    FROM agentapp_memory memory JOIN place ON {_NOBODYS} AND {_COMPARABLE} AND {_HOLDS}
+),
+worded AS MATERIALIZED (
+    SELECT memory.id, {_RANK} AS rank
+    FROM agentapp_memory memory
+    JOIN place ON (({_THEIRS}) OR ({_NOBODYS})) AND {_HOLDS}
+    WHERE memory.words @@ (SELECT %(their_words)s::tsquery || %(nobodys_words)s::tsquery)
+)
+(SELECT id FROM near WHERE distance IS NOT NULL
+    ORDER BY distance, id LIMIT (SELECT %(limit)s::bigint))
+UNION
+(SELECT id FROM worded ORDER BY rank DESC, id LIMIT (SELECT %(limit)s::bigint))
+"""  # noqa: S608  (constants of this file)
+
+FOUND_ROWS = f"""
+WITH found AS MATERIALIZED ({FOUND}),
+asked AS MATERIALIZED (
+    SELECT %(vector)s::halfvec AS vector, (SELECT greenroom_now()) AS now
+)
+SELECT memory.id, memory.text, memory.kind, memory.audience, memory.person_id,
+    memory.source_message_id, memory.created_at, memory.importance, memory.uses,
+    asked.now - coalesce(memory.corrected_at, memory.created_at) AS age,
+    CASE WHEN memory.embedding_model = %(model)s
+        THEN 1 - (memory.embedding <=> asked.vector) END AS similarity,
+    coalesce({_RANK}, 0) AS rank
+FROM found JOIN agentapp_memory memory ON memory.id = found.id CROSS JOIN asked
+"""  # noqa: S608  (constants of this file)
+
+RANK_OF_A_WORD = 0.0607927
+"""`ts_rank` of a memory with one word of a query of one word; it is shared out among more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A memory that may be heard, and what its rank is made of.
+
+    `similarity` is a cosine in [-1, 1], None without a vector of the present model; `rank` is
+    what Postgres says of the words.
+    """
+
+    id: int
+    text: str
+    kind: str
+    audience: str
+    person_id: int | None
+    source_message_id: int | None
+    created_at: datetime
+    importance: float
+    uses: int
+    age: timedelta
+    similarity: float | None
+    rank: float
+
+
+def parameters(
+    *,
+    agent_id: int,
+    person_id: int | None,
+    room_id: int,
+    vector: Vector | None,
+    words: Sequence[str],
+    limit: int,
+    model: str = EMBEDDING_MODEL,
+) -> dict[str, Any]:
+    """Return what `FOUND` is asked with."""
+    return {
+        "agent_id": agent_id,
+        "person_id": person_id,
+        "room_id": room_id,
+        "vector": None if vector is None else Halves(vector),
+        "their_words": _words_of(agent_id, person_id or 0, words),
+        "nobodys_words": _words_of(agent_id, 0, words),
+        "model": model,
+        "limit": limit,
+    }
+
+
+def list_heard(
+    *,
+    agent_id: int,
+    person_id: int | None,
+    room_id: int,
+    vector: Vector | None,
+    words: Sequence[str],
+    limit: int,
+    model: str = EMBEDDING_MODEL,
+) -> list[Heard]:
+    """List what may be heard and fits by meaning or by words, in no order; one query.
+
+    Args:
+        agent_id: Whose memories.
+        person_id: Who is being answered; None: only what is about nobody.
+        room_id: Where the answer will be read.
+        vector: A unit vector of `model`; None looks at words alone.
+        words: From `rules.asked_words`; without any it looks at meaning alone.
+        limit: At most this many by meaning and as many by words; fewer only if no more fit.
+        model: Vectors of other models are not comparable and passed over.
+    """
+    asked = parameters(
+        agent_id=agent_id,
+        person_id=person_id,
+        room_id=room_id,
+        vector=vector,
+        words=words,
+        limit=limit,
+        model=model,
+    )
+    connection.ensure_connection()
+    take_halves(connection.connection)
+    with connection.cursor() as cursor:
+        cursor.execute(FOUND_ROWS, asked)
+        return [Heard(*row) for row in cursor.fetchall()]
+
+
+def _words_of(agent_id: int, person_id: int, words: Sequence[str]) -> str | None:
+    """Return words as one query for an owner's: `'3.4.exam':* | '3.4.rome'`."""
+    asked = [_word_of(f"{agent_id}.{person_id}", word) for word in words]
+    return " | ".join(asked) or None
+
+
+def _word_of(owner: str, word: str) -> str:
+    stem = word.removesuffix("*")
+    return f"'{owner}.{stem}'" + (":*" if stem != word else "")
