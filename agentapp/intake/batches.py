@@ -17,7 +17,7 @@ from django.db import DataError, IntegrityError, transaction
 from agentapp.conversation import services as conversation
 from agentapp.conversation.models import Message
 from agentapp.conversation.rules import stored_id
-from agentapp.drafts.services import propose
+from agentapp.drafts.services import Wish, propose
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.envelope import (
@@ -167,9 +167,11 @@ def _free_invitations(batch: Batch) -> int:
 
 
 def _move_cursor(batch: Batch) -> None:
+    has_news = bool(batch.rooms or batch.invited or batch.left)
+    news = {"heard_at": GreenroomNow()} if has_news else {}
     moved = Account.objects.filter(
         pk=batch.account_id, fence=batch.fence, lease_until__gt=GreenroomNow()
-    ).update(cursor=batch.cursor)
+    ).update(cursor=batch.cursor, **news)
     if not moved:
         raise LeaseLost
 
@@ -220,7 +222,7 @@ def _tell_of_encryption(batch: Batch, news: RoomNews, room: Room) -> None:
     Room.objects.filter(pk=room.pk).update(encrypted=True)
     try:
         with transaction.atomic():
-            propose(
+            propose(Wish(
                 turn=None,
                 agent_id=batch.agent_id,
                 kind="message",
@@ -230,7 +232,7 @@ def _tell_of_encryption(batch: Batch, news: RoomNews, room: Room) -> None:
                 metadata={"notice": True, "code": "encrypted_room"},
                 why="The room is encrypted.",
                 key=f"encrypted:{room.pk}",
-            )
+            ))
     except AgentError as error:
         logger.info("room %s hears nothing about its encryption: %s", room.pk, error.code)
 

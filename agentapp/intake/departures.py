@@ -9,6 +9,7 @@ from django.db import transaction
 from agentapp.drafts.services import block_login
 from agentapp.identity.models import Account, User
 from agentapp.identity.services import logins
+from agentapp.notifications.services import notify
 from agentapp.presence import services as presence
 
 
@@ -40,4 +41,17 @@ def login_ended(*, account_id: uuid.UUID, fence: int, error: str = "") -> bool:
     if not logins.ended(account_id=account_id, fence=fence, error=error):
         return False
     presence.leave_all(account_id=account_id, by=None)
+    if error:
+        _tell_owner(Account.objects.select_related("agent").get(pk=account_id), error)
     return True
+
+
+def _tell_owner(account: Account, error: str) -> None:
+    notify(
+        user_id=account.agent.owner_id,
+        workspace_id=account.workspace_id,
+        kind=f"login.ended.{account.pk.hex[:8]}.{account.fence}",
+        subject_kind="agent",
+        subject_id=account.agent_id,
+        text=f"{account.external_id} of {account.agent.name} is removed here. {error}",
+    )
