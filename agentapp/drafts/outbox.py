@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import connection
@@ -13,7 +14,7 @@ from agentapp.drafts.models import Draft, Outbound
 from agentapp.foundation import clock
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Refused
-from agentapp.foundation.prepared import insert, prepared
+from agentapp.foundation.prepared import insert_many, prepared
 from agentapp.identity.models import Account
 
 WAKE_CHANNEL = "greenroom_outbound"
@@ -24,18 +25,29 @@ class NoLogin(Refused):
 
 
 def queue(draft: Draft, *, delay_seconds: float) -> None:
-    """Write an approved draft's pieces, inside the caller's transaction, and wake the senders.
+    """Write one approved draft's pieces; otherwise `queue_all`."""
+    queue_all([draft], delay_seconds=delay_seconds)
+
+
+def queue_all(drafts: Sequence[Draft], *, delay_seconds: float) -> None:
+    """Write approved drafts' pieces, inside the caller's transaction, and wake the senders.
 
     Raises:
-        NoLogin: Nobody could send it. Nothing is written.
+        NoLogin: Nobody could send one of them. Nothing is written.
     """
-    account_id = _logins.first(agent_id=draft.agent_id, platform=draft.room.platform)
-    if account_id is None:
-        raise NoLogin
-    texts = [""] if draft.kind == Draft.Kind.REACTION else rules.pieces(draft.text)
+    if not drafts:
+        return
+    logins = _logins.first_of_each(
+        [{"agent_id": each.agent_id, "platform": each.room.platform} for each in drafts]
+    )
     delay = timedelta(seconds=delay_seconds)
-    for seq, text in enumerate(texts):
-        insert(
+    not_before = clock.now() + delay if delay else GreenroomNow()
+    pieces = []
+    for draft, account_id in zip(drafts, logins, strict=True):
+        if account_id is None:
+            raise NoLogin
+        texts = [""] if draft.kind == Draft.Kind.REACTION else rules.pieces(draft.text)
+        pieces += [
             Outbound(
                 draft=draft,
                 agent_id=draft.agent_id,
@@ -44,10 +56,12 @@ def queue(draft: Draft, *, delay_seconds: float) -> None:
                 seq=seq,
                 text=text,
                 dedupe_key=rules.dedupe_key(),
-                not_before=clock.now() + delay if delay else GreenroomNow(),
+                not_before=not_before,
                 epoch=draft.epoch,
             )
-        )
+            for seq, text in enumerate(texts)
+        ]
+    insert_many(pieces)
     wake()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft, DraftRevision
@@ -149,6 +149,14 @@ def target(message_id: int, room_id: int) -> QuerySet[Message, int]:
 
 
 @prepared
-def with_key(key: str) -> QuerySet[Draft]:
-    """Return the draft with that key, if any; one query."""
-    return Draft.objects.filter(key=key)
+def with_keys(keys: list[str]) -> QuerySet[Draft]:
+    """Return the drafts with these keys; one query."""
+    return Draft.objects.filter(key__any=keys)
+
+
+def pending_of(agent_ids: Collection[int]) -> Counter[int]:
+    """Count what waits of these agents; one query, none for no agents."""
+    if not agent_ids:
+        return Counter()
+    rows = Draft.objects.filter(agent_id__in=agent_ids, status=Draft.Status.PENDING)
+    return Counter(dict(rows.values_list("agent_id").annotate(n=Count("id")).order_by()))

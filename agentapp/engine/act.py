@@ -8,7 +8,7 @@ from django.db import transaction
 
 from agentapp.drafts.errors import PendingLimitReached
 from agentapp.drafts.models import Draft
-from agentapp.drafts.services import propose
+from agentapp.drafts.services import Wish, propose
 from agentapp.engine import saying
 from agentapp.engine.assemble import Prompt
 from agentapp.engine.decide import Begun
@@ -55,18 +55,20 @@ def speak(*, begun: Begun, prompt: Prompt, thought: Thought) -> None:
         return
     try:
         draft = propose(
-            turn=turn,
-            agent_id=turn.agent_id,
-            kind=Draft.Kind.MESSAGE,
-            room_id=prompt.room.pk,
-            text=thought.text,
-            target_id=turn.trigger_id if prompt.room.kind != Room.Kind.DIRECT else None,
-            person_id=turn.person_id,
-            visibility=saying.visibility(prompt.room),
-            why=turn.reasons[0]["words"] if turn.reasons else "",
-            tainted=prompt.tainted,
-            room_seen=prompt.through,
-            epoch=turn.epoch,
+            Wish(
+                turn=turn,
+                agent_id=turn.agent_id,
+                kind=Draft.Kind.MESSAGE,
+                room_id=prompt.room.pk,
+                text=thought.text,
+                target_id=turn.trigger_id if prompt.room.kind != Room.Kind.DIRECT else None,
+                person_id=turn.person_id,
+                visibility=saying.visibility(prompt.room),
+                why=turn.reasons[0]["words"] if turn.reasons else "",
+                tainted=prompt.tainted,
+                room_seen=prompt.through,
+                epoch=turn.epoch,
+            )
         )
     except PendingLimitReached as error:
         turns.fail(turn=turn, outcome=error.code, error=error.message)

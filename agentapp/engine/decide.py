@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from agentapp.conversation import services as conversation
 from agentapp.drafts.errors import PendingLimitReached
 from agentapp.drafts.models import Draft
-from agentapp.drafts.services import propose
+from agentapp.drafts.services import Wish, propose
 from agentapp.engine import saying
 from agentapp.engine.queries.picture import Picture, read_picture
 from agentapp.engine.relevance import relevance
@@ -202,17 +202,19 @@ def _claimed(decision: Decision, lane: ClaimedLane) -> Decision:
 def _react(turn: Turn, decision: Decision, picture: Picture) -> None:
     try:
         draft = propose(
-            turn=turn,
-            agent_id=turn.agent_id,
-            kind=Draft.Kind.REACTION,
-            room_id=picture.room.pk,
-            emoji=decision.emoji,
-            target_id=decision.trigger.id,
-            person_id=turn.person_id,
-            visibility=saying.visibility(picture.room),
-            why=decision.reasons[0].words,
-            room_seen=picture.through,
-            epoch=turn.epoch,
+            Wish(
+                turn=turn,
+                agent_id=turn.agent_id,
+                kind=Draft.Kind.REACTION,
+                room_id=picture.room.pk,
+                emoji=decision.emoji,
+                target_id=decision.trigger.id,
+                person_id=turn.person_id,
+                visibility=saying.visibility(picture.room),
+                why=decision.reasons[0].words,
+                room_seen=picture.through,
+                epoch=turn.epoch,
+            )
         )
     except PendingLimitReached as error:
         turns.fail(turn=turn, outcome=error.code, error=error.message)

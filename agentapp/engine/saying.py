@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from agentapp.drafts.errors import PendingLimitReached
 from agentapp.drafts.models import Draft
-from agentapp.drafts.services import propose
+from agentapp.drafts.services import Wish, propose
 from agentapp.engine.rules import notices
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.identity import limits
@@ -29,18 +29,20 @@ def apologise(*, turn: Turn, room: Room, code: str) -> bool:
         return False
     try:
         propose(
-            turn=turn,
-            agent_id=turn.agent_id,
-            kind=Draft.Kind.MESSAGE,
-            room_id=room.pk,
-            text=notices.words_for(code),
-            target_id=turn.trigger_id,
-            person_id=turn.person_id,
-            visibility=visibility(room),
-            metadata={"notice": True, "code": code},
-            why="It could not answer.",
-            ordinal=NOTICE_ORDINAL,
-            epoch=turn.epoch,
+            Wish(
+                turn=turn,
+                agent_id=turn.agent_id,
+                kind=Draft.Kind.MESSAGE,
+                room_id=room.pk,
+                text=notices.words_for(code),
+                target_id=turn.trigger_id,
+                person_id=turn.person_id,
+                visibility=visibility(room),
+                metadata={"notice": True, "code": code},
+                why="It could not answer.",
+                ordinal=NOTICE_ORDINAL,
+                epoch=turn.epoch,
+            )
         )
     except PendingLimitReached:
         return False

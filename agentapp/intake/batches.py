@@ -222,17 +222,19 @@ def _tell_of_encryption(batch: Batch, news: RoomNews, room: Room) -> None:
     Room.objects.filter(pk=room.pk).update(encrypted=True)
     try:
         with transaction.atomic():
-            propose(Wish(
-                turn=None,
-                agent_id=batch.agent_id,
-                kind="message",
-                room_id=room.pk,
-                text=ENCRYPTED_NOTICE,
-                visibility="private",
-                metadata={"notice": True, "code": "encrypted_room"},
-                why="The room is encrypted.",
-                key=f"encrypted:{room.pk}",
-            ))
+            propose(
+                Wish(
+                    turn=None,
+                    agent_id=batch.agent_id,
+                    kind="message",
+                    room_id=room.pk,
+                    text=ENCRYPTED_NOTICE,
+                    visibility="private",
+                    metadata={"notice": True, "code": "encrypted_room"},
+                    why="The room is encrypted.",
+                    key=f"encrypted:{room.pk}",
+                )
+            )
     except AgentError as error:
         logger.info("room %s hears nothing about its encryption: %s", room.pk, error.code)
 

@@ -57,11 +57,30 @@ def _covering(agent_ids: list[int], workspace_ids: list[int]) -> QuerySet[Safety
 
 def standing(*, agent_id: int, workspace_id: int) -> Standing:
     """Return what holds an agent now. Two queries: the rows and the time."""
-    rows = covering([(agent_id, workspace_id)])
-    own = next((row for row in rows if row.scope == "agent"), None)
+    return standings([(agent_id, workspace_id)])[agent_id]
+
+
+def standings(agents: Iterable[tuple[int, int]]) -> dict[int, Standing]:
+    """Return what holds agents now, from (agent id, workspace id) pairs. Two queries."""
+    pairs = list(agents)
+    rows = covering(pairs)
     now = clock.now()
+    return {
+        agent_id: _standing(rows, agent_id, workspace_id, now) for agent_id, workspace_id in pairs
+    }
+
+
+def _standing(rows: list[SafetyState], agent_id: int, workspace_id: int, now: datetime) -> Standing:
+    mine = [
+        row
+        for row in rows
+        if row.scope == "host"
+        or (row.scope == "workspace" and row.workspace_id == workspace_id)
+        or (row.scope == "agent" and row.agent_id == agent_id)
+    ]
+    own = next((row for row in mine if row.scope == "agent"), None)
     return Standing(
-        hold=hold(map(flags_of, rows), now=now),
+        hold=hold(map(flags_of, mine), now=now),
         epoch=own.epoch if own else 0,
         restricted=tuple(own.restricted) if own else (),
         at=now,

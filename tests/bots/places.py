@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft, Outbound
-from agentapp.drafts.services import approve, propose
+from agentapp.drafts.services import Wish, approve, propose
 from agentapp.foundation import clock
 from agentapp.identity.models import Agent, Room
 from bots.bridge import Bridge
@@ -69,11 +69,13 @@ async def eventually(
 def approved(cast: Cast, text: str = "Good evening.", **fields: object) -> Draft:
     """Return a draft of Ada's that may leave at once."""
     draft = propose(
-        turn=None,
-        agent_id=cast.ada.pk,
-        room_id=cast.lounge.pk,
-        text=text,
-        **{"kind": "message", **fields},  # type: ignore[arg-type]
+        Wish(
+            turn=None,
+            agent_id=cast.ada.pk,
+            room_id=cast.lounge.pk,
+            text=text,
+            **{"kind": "message", **fields},  # type: ignore[arg-type]
+        )
     )
     approve(draft_id=draft.pk, version=draft.version, content_hash=draft.content_hash, by=cast.root)
     due_now()
@@ -84,7 +86,7 @@ def approved(cast: Cast, text: str = "Good evening.", **fields: object) -> Draft
 def say_freely(cast: Cast, text: str, *, room: Room) -> None:
     """Let Bo, who may speak freely, say something."""
     Agent.objects.filter(pk=cast.bo.pk).update(approval_rules={"message": "auto"})
-    propose(turn=None, agent_id=cast.bo.pk, kind="message", room_id=room.pk, text=text)
+    propose(Wish(turn=None, agent_id=cast.bo.pk, kind="message", room_id=room.pk, text=text))
 
 
 def due_now() -> None:

@@ -11,10 +11,12 @@ from agentapp.drafts.services.ending import (
     warn_expiring,
     withdraw_stale,
 )
-from agentapp.drafts.services.proposing import propose, propose_by_hand
+from agentapp.drafts.services.proposing import propose, propose_all, propose_by_hand
+from agentapp.drafts.services.wishes import Wish
 
 __all__ = [
     "BulkResult",
+    "Wish",
     "approve",
     "block_login",
     "block_open",
@@ -22,6 +24,7 @@ __all__ = [
     "edit",
     "expire_due",
     "propose",
+    "propose_all",
     "propose_by_hand",
     "reject",
     "retract",

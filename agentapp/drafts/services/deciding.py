@@ -236,9 +236,7 @@ def _apply_edit(draft: Draft, *, text: str | None, emoji: str | None, by: User) 
     if (new_text, new_emoji) == (draft.text, draft.emoji):
         return
     blocking = [
-        verdict
-        for verdict in screen(new_text, agent_id=draft.agent_id, workspace_id=draft.workspace_id)
-        if verdict.effect == "block"
+        verdict for verdict in screen(new_text, agent=draft.agent) if verdict.effect == "block"
     ]
     if blocking:
         raise Invalid(f"This would be held back: {blocking[0].detail or blocking[0].rule}.")

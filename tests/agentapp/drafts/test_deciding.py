@@ -16,6 +16,7 @@ from agentapp.drafts.errors import (
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.queries import counts, inbox, lessons
 from agentapp.drafts.services import (
+    Wish,
     approve,
     bulk,
     edit,
@@ -39,12 +40,14 @@ from tests.cast import Cast, make_message
 
 def ask(cast: Cast, text: str = "Shall I water the plants?", **fields: object) -> Draft:
     return propose(
-        turn=None,
-        agent_id=cast.ada.pk,
-        kind=str(fields.pop("kind", "message")),
-        room_id=cast.lounge.pk,
-        text=text,
-        **fields,  # type: ignore[arg-type]
+        Wish(
+            turn=None,
+            agent_id=cast.ada.pk,
+            kind=str(fields.pop("kind", "message")),
+            room_id=cast.lounge.pk,
+            text=text,
+            **fields,  # type: ignore[arg-type]
+        )
     )
 
 
@@ -190,10 +193,10 @@ def test_proposing_twice_for_one_turn_gives_one_draft(cast: Cast) -> None:
         workspace=cast.workspace, agent=cast.ada, room=cast.lounge, decision="respond"
     )
     first = propose(
-        turn=turn, agent_id=cast.ada.pk, kind="message", room_id=cast.lounge.pk, text="Hi"
+        Wish(turn=turn, agent_id=cast.ada.pk, kind="message", room_id=cast.lounge.pk, text="Hi")
     )
     again = propose(
-        turn=turn, agent_id=cast.ada.pk, kind="message", room_id=cast.lounge.pk, text="Hi!"
+        Wish(turn=turn, agent_id=cast.ada.pk, kind="message", room_id=cast.lounge.pk, text="Hi!")
     )
 
     assert first == again
@@ -205,7 +208,7 @@ def test_an_agent_that_may_speak_freely_is_queued_at_once(cast: Cast) -> None:
         workspace=cast.workspace, agent=cast.bo, room=cast.lounge, decision="respond"
     )
     draft = propose(
-        turn=turn, agent_id=cast.bo.pk, kind="message", room_id=cast.lounge.pk, text="Hello"
+        Wish(turn=turn, agent_id=cast.bo.pk, kind="message", room_id=cast.lounge.pk, text="Hello")
     )
 
     assert draft.status == "approved"
@@ -215,12 +218,14 @@ def test_an_agent_that_may_speak_freely_is_queued_at_once(cast: Cast) -> None:
 def test_strangers_text_cannot_speak_in_another_room_by_itself(cast: Cast) -> None:
     turn = Turn.objects.create(workspace=cast.workspace, agent=cast.bo, decision="respond")
     draft = propose(
-        turn=turn,
-        agent_id=cast.bo.pk,
-        kind="message",
-        room_id=cast.lounge.pk,
-        text="Buy now",
-        tainted=True,
+        Wish(
+            turn=turn,
+            agent_id=cast.bo.pk,
+            kind="message",
+            room_id=cast.lounge.pk,
+            text="Buy now",
+            tainted=True,
+        )
     )
 
     assert draft.status == "pending"
@@ -248,7 +253,13 @@ def test_calling_everybody_waits_for_the_owner_even_when_free_to_speak(cast: Cas
         workspace=cast.workspace, agent=cast.bo, room=cast.lounge, decision="respond"
     )
     draft = propose(
-        turn=turn, agent_id=cast.bo.pk, kind="message", room_id=cast.lounge.pk, text="@everyone hi"
+        Wish(
+            turn=turn,
+            agent_id=cast.bo.pk,
+            kind="message",
+            room_id=cast.lounge.pk,
+            text="@everyone hi",
+        )
     )
 
     assert draft.status == "pending"

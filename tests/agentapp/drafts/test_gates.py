@@ -10,7 +10,7 @@ import pytest
 from agentapp.drafts import rules
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.publication import claim_due
-from agentapp.drafts.services import approve, propose
+from agentapp.drafts.services import Wish, approve, propose
 from agentapp.feedback.models import Feedback
 from agentapp.foundation import clock
 from agentapp.identity.models import Account, Agent, Room
@@ -112,12 +112,14 @@ ARMS: dict[str, tuple[Arm, str]] = {
 def approved(cast: Cast) -> Draft:
     target = make_message(cast, cast.sam, "What do you think of ferns?")
     draft = propose(
-        turn=None,
-        agent_id=cast.ada.pk,
-        kind="comment",
-        room_id=cast.lounge.pk,
-        target_id=target.pk,
-        text="Ferns like shade.",
+        Wish(
+            turn=None,
+            agent_id=cast.ada.pk,
+            kind="comment",
+            room_id=cast.lounge.pk,
+            target_id=target.pk,
+            text="Ferns like shade.",
+        )
     )
     approve(draft_id=draft.pk, version=draft.version, content_hash=draft.content_hash, by=cast.root)
     Outbound.objects.update(not_before=clock.now())

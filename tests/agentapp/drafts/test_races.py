@@ -13,7 +13,7 @@ from agentapp.drafts import rules
 from agentapp.drafts.errors import PendingLimitReached
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.publication import claim_due
-from agentapp.drafts.services import approve, expire_due, propose, reject, undo
+from agentapp.drafts.services import Wish, approve, expire_due, propose, reject, undo
 from agentapp.foundation import clock
 from agentapp.foundation.errors import AgentError
 from agentapp.identity.models import Account
@@ -49,7 +49,9 @@ def together(*acts: Callable[[], object]) -> list[object]:
 
 def waiting(cast: Cast) -> Draft:
     return propose(
-        turn=None, agent_id=cast.ada.pk, kind="post", room_id=cast.lounge.pk, text="A thought."
+        Wish(
+            turn=None, agent_id=cast.ada.pk, kind="post", room_id=cast.lounge.pk, text="A thought."
+        )
     )
 
 

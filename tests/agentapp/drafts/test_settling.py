@@ -18,7 +18,7 @@ from agentapp.drafts.publication import (
     resolve_unknown,
     unknown_due,
 )
-from agentapp.drafts.services import approve, propose, retract, undo
+from agentapp.drafts.services import Wish, approve, propose, retract, undo
 from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.envelope import Outgoing
@@ -29,7 +29,7 @@ from tests.cast import Cast, make_message
 
 def on_the_wire(cast: Cast, text: str = "Good evening.") -> tuple[Draft, Outgoing]:
     draft = propose(
-        turn=None, agent_id=cast.ada.pk, kind="message", room_id=cast.lounge.pk, text=text
+        Wish(turn=None, agent_id=cast.ada.pk, kind="message", room_id=cast.lounge.pk, text=text)
     )
     approve(draft_id=draft.pk, version=draft.version, content_hash=draft.content_hash, by=cast.root)
     return draft, claim(cast)[0]
@@ -72,7 +72,9 @@ def test_many_arrivals_cost_as_many_statements_as_one(cast: Cast) -> None:
     with CaptureQueriesContext(connection) as one:
         assert mark_all_sent(holder="me", sent=[Sent(first.outbound_id, "x0")])
     drafts = [
-        propose(turn=None, agent_id=agent.pk, kind="message", room_id=cast.lounge.pk, text="Hm.")
+        propose(
+            Wish(turn=None, agent_id=agent.pk, kind="message", room_id=cast.lounge.pk, text="Hm.")
+        )
         for agent in (cast.ada, cast.bo)
     ]
     for draft in drafts:

@@ -9,7 +9,7 @@ from django.db import connection
 
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.publication import claim_due, mark_sent
-from agentapp.drafts.services import approve, propose
+from agentapp.drafts.services import Wish, approve, propose
 from agentapp.events.models import Event
 from agentapp.feedback.models import Feedback
 from agentapp.foundation import clock
@@ -29,7 +29,13 @@ CYCLES = 8
 def _waiting(cast: Cast, n: int = 1) -> list[Draft]:
     return [
         propose(
-            turn=None, agent_id=cast.ada.pk, kind="message", room_id=cast.lounge.pk, text=f"No {i}"
+            Wish(
+                turn=None,
+                agent_id=cast.ada.pk,
+                kind="message",
+                room_id=cast.lounge.pk,
+                text=f"No {i}",
+            )
         )
         for i in range(n)
     ]
@@ -64,12 +70,14 @@ def test_proposals_during_and_from_before_a_suspension_are_held_back(cast: Cast)
     during = _waiting(cast)[0]
     lift(agent_id=cast.ada.pk, by=cast.root)
     before = propose(
-        turn=None,
-        agent_id=cast.ada.pk,
-        kind="message",
-        room_id=cast.lounge.pk,
-        text="thought of before",
-        epoch=0,
+        Wish(
+            turn=None,
+            agent_id=cast.ada.pk,
+            kind="message",
+            room_id=cast.lounge.pk,
+            text="thought of before",
+            epoch=0,
+        )
     )
 
     assert (during.status, before.status) == ("blocked", "blocked")

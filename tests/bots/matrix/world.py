@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft
-from agentapp.drafts.services import propose
+from agentapp.drafts.services import Wish, propose
 from agentapp.identity.models import Account, Agent, Room
 from agentapp.identity.services.logins import add_login
 from agentapp.presence.models import Membership
@@ -169,10 +169,12 @@ def answers(agent: Agent, external_id: str, text: str, *, to: str = "", **fields
     )
     target = Message.objects.get(external_id=to).pk if to else None
     return propose(
-        turn=None,
-        agent_id=agent.pk,
-        room_id=room_of(external_id).pk,
-        text=text,
-        target_id=target,
-        **{"kind": "message", **fields},  # type: ignore[arg-type]
+        Wish(
+            turn=None,
+            agent_id=agent.pk,
+            room_id=room_of(external_id).pk,
+            text=text,
+            target_id=target,
+            **{"kind": "message", **fields},  # type: ignore[arg-type]
+        )
     )

@@ -9,7 +9,7 @@ from django.test import Client
 
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft
-from agentapp.drafts.services import propose
+from agentapp.drafts.services import Wish, propose
 from agentapp.identity.models import User
 from agentapp.identity.services.tenancy import give_seat
 from agentapp.identity.services.tokens import make_api_token
@@ -91,7 +91,9 @@ def world(cast: Cast) -> World:
     User.objects.filter(pk=admin.pk).update(is_superuser=True)
     admin.refresh_from_db()
     draft = propose(
-        turn=None, agent_id=cast.ada.pk, kind="post", room_id=cast.lounge.pk, text="A thought."
+        Wish(
+            turn=None, agent_id=cast.ada.pk, kind="post", room_id=cast.lounge.pk, text="A thought."
+        )
     )
     turn = Turn.objects.create(workspace=cast.workspace, agent=cast.ada, decision="ignore")
     make_message(cast, cast.sam, "Hi")

@@ -7,7 +7,7 @@ from django.test import Client
 
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft, Outbound
-from agentapp.drafts.services import propose
+from agentapp.drafts.services import Wish, propose
 from agentapp.events.models import IdempotencyRecord
 from agentapp.identity.models import User
 from agentapp.identity.services.tokens import make_api_token, revoke_api_token
@@ -21,7 +21,9 @@ def client(cast: Cast) -> Client:
 
 
 def waiting(cast: Cast, text: str = "A thought.", kind: str = "post") -> Draft:
-    return propose(turn=None, agent_id=cast.ada.pk, kind=kind, room_id=cast.lounge.pk, text=text)
+    return propose(
+        Wish(turn=None, agent_id=cast.ada.pk, kind=kind, room_id=cast.lounge.pk, text=text)
+    )
 
 
 def post(client: Client, path: str, body: object = None, **headers: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft, Outbound
-from agentapp.drafts.services import propose
+from agentapp.drafts.services import Wish, propose
 from agentapp.identity.models import Room
 from agentapp.llm.models import LLMCall
 from agentapp.turns.models import Turn
@@ -52,14 +52,16 @@ def make_draft(
     """Have Sam ask Ada something in a room, and Ada propose an answer."""
     message = make_message(cast, cast.sam, "@Ada, what about the plants?", room=room)
     return propose(
-        turn=make_turn(cast, message),
-        agent_id=cast.ada.pk,
-        kind="message",
-        room_id=message.room_id,
-        text=text,
-        why="Sam asked her by name.",
-        tainted=True,
-        room_seen=message.pk,
+        Wish(
+            turn=make_turn(cast, message),
+            agent_id=cast.ada.pk,
+            kind="message",
+            room_id=message.room_id,
+            text=text,
+            why="Sam asked her by name.",
+            tainted=True,
+            room_seen=message.pk,
+        )
     )
 
 
