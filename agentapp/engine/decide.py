@@ -170,7 +170,7 @@ def _carry_out(
     elif decision.code == "budget_exhausted" and decision.addressed:
         turn = turns.start(decided=decided)
         saying.apologise(turn=turn, room=picture.room, code=decision.code)
-        turns.finish(turn=turn, outcome=decision.code)
+        turns.finish([turns.Finished(turn, decision.code)])
     else:
         outcome.silent.append(decided)
         if decision.action is Action.NOTICE:
@@ -219,7 +219,7 @@ def _react(turn: Turn, decision: Decision, picture: Picture) -> None:
     except PendingLimitReached as error:
         turns.fail(turn=turn, outcome=error.code, error=error.message)
         return
-    turns.finish(turn=turn, outcome=f"reaction:{draft.status}")
+    turns.finish([turns.Finished(turn, f"reaction:{draft.status}")])
 
 
 def _decided(

@@ -2,52 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import transaction
 
 from agentapp.events import services as events
+from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.prepared import Change, prepared_update
 from agentapp.relations import queries, rules
 from agentapp.relations.models import Relationship
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An agent's answer to a person who spoke to it."""
+
+    workspace_id: int
+    agent_id: int
+    person_id: int
+    is_monologue: bool
+
+
 @transaction.atomic(savepoint=False)
-def touch(*, workspace_id: int, agent_id: int, person_id: int, is_monologue: bool) -> Relationship:
-    """Note that an agent answered a person; trust grows by at most 3 a day.
+def touch(exchanges: Sequence[Exchange]) -> None:
+    """Note that agents answered people; trust grows by at most 3 a day.
 
     Call it once per answered turn, in the transaction that ends the turn, and never for a
     try-out. Writes: Relationship, Event `relationship.changed`.
     """
-    row = queries.locked.first(agent_id=agent_id, person_id=person_id)
-    if row is None:
+    if not exchanges:
+        return
+    rows = _locked(exchanges)
+    now = clock.now()
+    told = []
+    for each in exchanges:
+        row = rows[each.agent_id, each.person_id]
+        after = rules.after_exchange(queries.bond_of(row), now=now, is_monologue=each.is_monologue)
+        row.trust, row.gained_today, row.gained_on = (
+            after.trust,
+            after.gained_today,
+            after.gained_on,
+        )
+        row.exchanges, row.last_contact_at = after.exchanges, after.last_contact_at
+        told.append(_changed(row))
+    _set.many([_columns(row) for row in rows.values()])
+    events.record_many(told)
+
+
+def _locked(exchanges: Sequence[Exchange]) -> dict[tuple[int, int], Relationship]:
+    """Lock the bonds in one order everywhere, making those that are new."""
+    pairs = {(each.agent_id, each.person_id): each.workspace_id for each in exchanges}
+    calls = [{"agent_id": agent, "person_id": person} for agent, person in sorted(pairs)]
+    found = queries.locked.first_of_each(calls)
+    if None in found:
         Relationship.objects.bulk_create(
-            [Relationship(workspace_id=workspace_id, agent_id=agent_id, person_id=person_id)],
+            [
+                Relationship(workspace_id=pairs[pair], agent_id=pair[0], person_id=pair[1])
+                for pair in sorted(pairs)
+            ],
             ignore_conflicts=True,
         )
-        row = queries.locked.get(agent_id=agent_id, person_id=person_id)
-    before = queries.bond_of(row)
-    after = rules.after_exchange(before, now=clock.now(), is_monologue=is_monologue)
-    row.trust, row.gained_today, row.gained_on = after.trust, after.gained_today, after.gained_on
-    row.exchanges, row.last_contact_at = after.exchanges, after.last_contact_at
-    _set(
-        row_id=row.pk,
-        trust=after.trust,
-        gained_today=after.gained_today,
-        gained_on=after.gained_on,
-        exchanges=after.exchanges,
-        last_contact_at=after.last_contact_at,
-    )
-    events.record(
+        found = queries.locked.first_of_each(calls)
+    return {(row.agent_id, row.person_id): row for row in found if row is not None}
+
+
+def _columns(row: Relationship) -> dict[str, object]:
+    return {
+        "row_id": row.pk,
+        "trust": row.trust,
+        "gained_today": row.gained_today,
+        "gained_on": row.gained_on,
+        "exchanges": row.exchanges,
+        "last_contact_at": row.last_contact_at,
+    }
+
+
+def _changed(row: Relationship) -> Event:
+    return events.made(
         type="relationship.changed",
         subject_kind="relationship",
         subject_id=row.pk,
-        workspace_id=workspace_id,
-        agent_id=agent_id,
-        payload={"trust": round(after.trust, 2), "level": rules.level(after.trust)},
+        workspace_id=row.workspace_id,
+        agent_id=row.agent_id,
+        payload={"trust": round(row.trust, 2), "level": rules.level(row.trust)},
     )
-    return row
 
 
 @prepared_update

@@ -10,6 +10,7 @@ from django.db.models import F, QuerySet
 from psycopg.types.json import Jsonb
 
 from agentapp.events import services as events
+from agentapp.events.models import Event
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict
 from agentapp.foundation.prepared import Change, insert, prepared_update
@@ -112,26 +113,41 @@ def note_context(*, turn: Turn, context: dict[str, object], taint: Sequence[str]
         raise TurnTaken
 
 
-def finish(
-    *, turn: Turn, outcome: str, answer: str = "", cost_micros: int = 0, latency_ms: int = 0
-) -> None:
-    """End a thought that came to something; inside the caller's transaction.
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a thought came to."""
+
+    turn: Turn
+    outcome: str
+    answer: str = ""
+    cost_micros: int = 0
+    latency_ms: int = 0
+
+
+def finish(finished: Sequence[Finished]) -> None:
+    """End thoughts that came to something; inside the caller's transaction, in two statements.
 
     Writes: Turn (done), Event `turn.finished`.
 
     Raises:
-        TurnTaken: It is no longer this worker's; let the transaction fail with it.
+        TurnTaken: One is no longer this worker's; let the transaction fail with it.
     """
-    if not _finished(
-        turn_id=turn.pk,
-        fence=turn.fence,
-        outcome=outcome[:MAX_OUTCOME],
-        answer=answer,
-        cost_micros=cost_micros,
-        latency_ms=min(latency_ms, MAX_LATENCY_MS),
-    ):
+    calls = [
+        {
+            "turn_id": each.turn.pk,
+            "fence": each.turn.fence,
+            "outcome": each.outcome[:MAX_OUTCOME],
+            "answer": each.answer,
+            "cost_micros": each.cost_micros,
+            "latency_ms": min(each.latency_ms, MAX_LATENCY_MS),
+        }
+        for each in finished
+    ]
+    if not all(_finished.many(calls)):
         raise TurnTaken
-    _record("turn.finished", turn, outcome=outcome)
+    events.record_many(
+        _event("turn.finished", each.turn, outcome=each.outcome) for each in finished
+    )
 
 
 def fail(*, turn: Turn, outcome: str, error: str, latency_ms: int = 0) -> None:
@@ -208,7 +224,11 @@ def _finished(
 
 
 def _record(kind: str, turn: Turn, **payload: object) -> None:
-    events.record(
+    events.record_many([_event(kind, turn, **payload)])
+
+
+def _event(kind: str, turn: Turn, **payload: object) -> Event:
+    return events.made(
         type=kind,
         subject_kind="turn",
         subject_id=turn.pk,

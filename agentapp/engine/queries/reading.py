@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,7 +26,7 @@ PRESENT = 50  # names of people and of agents that a prompt lists
 
 # Asked twice a second while an answer is written: one statement, whatever holds an agent back.
 MAY_GO_ON = """
-SELECT agent.status IN ('trial', 'live')
+SELECT asked.n, agent.status IN ('trial', 'live')
     AND NOT EXISTS (
         SELECT FROM agentapp_safetystate state
         WHERE (state.scope = 'host'
@@ -35,18 +35,21 @@ SELECT agent.status IN ('trial', 'live')
             AND ((state.is_stopped AND (state.suspended_until IS NULL
                     OR state.suspended_until > (SELECT greenroom_now())))
                 OR state.muted_until > (SELECT greenroom_now())))
-    AND %(epoch)s = coalesce(
+    AND asked.epoch = coalesce(
         (SELECT epoch FROM agentapp_safetystate own WHERE own.agent_id = agent.id), 0)
     AND EXISTS (
         SELECT FROM agentapp_membership member
-        WHERE member.agent_id = agent.id AND member.room_id = %(room)s
+        WHERE member.agent_id = agent.id AND member.room_id = asked.room_id
             AND member.left_at IS NULL AND member.state = 'active')
     AND EXISTS (
         SELECT FROM agentapp_message trigger
-        WHERE trigger.id = %(trigger)s AND trigger.deleted_at IS NULL)
+        WHERE trigger.id = asked.trigger_id AND trigger.deleted_at IS NULL)
     AND EXISTS (
-        SELECT FROM agentapp_lane lane WHERE lane.id = %(lane)s AND lane.fence = %(fence)s)
-FROM agentapp_agent agent WHERE agent.id = %(agent)s
+        SELECT FROM agentapp_lane lane WHERE lane.id = asked.lane_id AND lane.fence = asked.fence)
+FROM unnest(%(agents)s::bigint[], %(rooms)s::bigint[], %(epochs)s::bigint[], %(triggers)s::bigint[],
+    %(lanes)s::bigint[], %(fences)s::bigint[]) WITH ORDINALITY
+    AS asked(agent_id, room_id, epoch, trigger_id, lane_id, fence, n)
+JOIN agentapp_agent agent ON agent.id = asked.agent_id
 """
 
 
@@ -121,20 +124,25 @@ def may_go_on(*, turn: Turn, lane: ClaimedLane) -> bool:
 
     One statement.
     """
+    return may_each_go_on([(turn, lane)])[0]
+
+
+def may_each_go_on(thoughts: Sequence[tuple[Turn, ClaimedLane]]) -> list[bool]:
+    """Say of several thoughts whether their agents may go on with them; one statement."""
     with connection.cursor() as cursor:
         cursor.execute(
             MAY_GO_ON,
             {
-                "agent": turn.agent_id,
-                "room": turn.room_id,
-                "epoch": turn.epoch,
-                "trigger": turn.trigger_id,
-                "lane": lane.id,
-                "fence": lane.fence,
+                "agents": [turn.agent_id for turn, _ in thoughts],
+                "rooms": [turn.room_id for turn, _ in thoughts],
+                "epochs": [turn.epoch for turn, _ in thoughts],
+                "triggers": [turn.trigger_id for turn, _ in thoughts],
+                "lanes": [lane.id for _, lane in thoughts],
+                "fences": [lane.fence for _, lane in thoughts],
             },
         )
-        row = cursor.fetchone()
-    return bool(row and row[0])
+        free = dict(cursor.fetchall())
+    return [bool(free.get(place)) for place in range(1, len(thoughts) + 1)]
 
 
 def local_time(reading: Reading) -> str:

@@ -70,7 +70,7 @@ class Stage:
         """End a thought as if it had come to something."""
         with transaction.atomic():
             lanes.finish(claimed=begun.lane, through=begun.turn.context["through"])
-            turns.finish(turn=begun.turn, outcome="test")
+            turns.finish([turns.Finished(begun.turn, "test")])
 
     def run(self) -> int:
         """Let this process's crew work until nothing is due."""

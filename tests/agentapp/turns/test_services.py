@@ -49,7 +49,7 @@ def test_who_lost_the_fence_ends_nothing(cast: Cast) -> None:
     stale = services.start(decided=decided(cast))
     fresh = services.resume(turn=Turn.objects.get(pk=stale.pk), fence=2)
     for end in (
-        lambda: services.finish(turn=stale, outcome="draft:pending"),
+        lambda: services.finish([services.Finished(stale, "draft:pending")]),
         lambda: services.fail(turn=stale, outcome="stopped", error="late"),
         lambda: services.note_context(turn=stale, context={}, taint=[]),
     ):
