@@ -14,7 +14,7 @@ from agentapp.llm.prices import known_price
 from agentapp.llm.rules.money import Level, Price
 
 KEY_TABLE, KEY_COLUMN = "agentapp_provider", "key_sealed"
-_SMALL_WORK = {LLMCall.Purpose.DECIDE, LLMCall.Purpose.SCREEN}
+_SMALL_WORK = {LLMCall.Purpose.DECIDE, LLMCall.Purpose.SCREEN, LLMCall.Purpose.SUMMARISE}
 
 
 @dataclass(frozen=True, slots=True)

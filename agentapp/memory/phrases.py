@@ -143,6 +143,20 @@ ABOUT_AUTHOR: Final = _any(
     r"\bnenn(?:t)? mich \w",
 )
 
+# Words by which somebody speaks of themselves. Languages that leave the pronoun out name their
+# commonest verbs instead.
+SPEAKS_OF_SELF: Final = _any(
+    r"\b(?:i|i'm|i've|i'll|i'd|me|my|mine|myself|we|our|ours|us)\b",
+    r"\b(?:ich|mich|mir|mein(?:e[rnms]?)?|wir|uns|unser(?:e[rnms]?)?)\b",
+    r"\b(?:je|j['\u2019]\w+|moi|mon|ma|mes|nous|notre|nos)\b",
+    r"\b(?:yo|mi|mis|me|nosotros|nuestr[oa]s?|soy|estoy|tengo|vivo|trabajo|quiero|voy|fui)\b",
+    r"\b(?:io|mio|mia|miei|mie|noi|nostr[oa]|sono|ho|abito|lavoro|voglio|vado)\b",
+    r"\b(?:eu|meu|minha|meus|minhas|n\u00f3s|nosso|nossa|sou|estou|tenho|moro|trabalho|gosto)\b",
+    r"\b(?:ik|mij|mijn|wij|ons|onze)\b",
+    r"\b(?:ja|mnie|m\u00f3j|moja|moje|jestem|mam|mieszkam|lubi\u0119|pracuj\u0119)\b",
+    r"\b(?:\u044f|\u043c\u0435\u043d\u044f|\u043c\u043d\u0435|\u043c\u043e\u0439|\u043c\u043e\u044f|\u043c\u043e\u0451|\u043c\u043e\u0438|\u043c\u044b|\u043d\u0430\u0448\w*)\b",
+)
+
 # Never kept, whoever asks: credentials; rights that only the host can grant; orders dressed up
 # as something to remember, which would work on the agent for ever.
 UNWANTED: Final = _any(

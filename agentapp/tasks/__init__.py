@@ -11,6 +11,7 @@ from agentapp.tasks.gateway import tick_gateway
 from agentapp.tasks.lanes import tick_lanes, wake_lanes
 from agentapp.tasks.memory import tick_memory
 from agentapp.tasks.safety import tick_safety
+from agentapp.tasks.talks import tick_talks
 
 __all__ = [
     "tick_demo",
@@ -19,5 +20,6 @@ __all__ = [
     "tick_lanes",
     "tick_memory",
     "tick_safety",
+    "tick_talks",
     "wake_lanes",
 ]
