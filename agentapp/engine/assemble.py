@@ -1,51 +1,22 @@
-"""Puts a prompt together within its token budget, and writes down what went into it."""
+"""Reads what answers are made of, for all that are thought of at one moment."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
-from django.template import engines
-
-from agentapp.conversation.models import Message
-from agentapp.engine import spec
-from agentapp.engine.queries.reading import Reading, local_time, read_for_answer
-from agentapp.engine.rules import fitting
+from agentapp.engine.prompt import Prompt, Written, written
+from agentapp.engine.queries.reading import Reading, read_for_answers
 from agentapp.foundation.database import released_connection
-from agentapp.identity.models import Identity, Room
-from agentapp.llm.gateway import ChatMessage, Role
-from agentapp.memory.embeddings import EmbeddingUnavailable, embed
+from agentapp.foundation.gathering import Gathered
+from agentapp.memory.embeddings import EmbeddingUnavailable, Vector, embed
 from agentapp.memory.recall import recall
 from agentapp.memory.rules import Recalled
-from agentapp.relations import rules as relations
 from agentapp.turns import services as turns
 from agentapp.turns.models import Turn
 
 QUERY_CHARACTERS = 2_000  # of what is said, to find fitting memories
-MONOLOGUE = 5  # messages of one person in a row without an answer of the agent between them
-
-STRANGERS, MEMBERS, AGENTS, BOTS = "strangers", "members", "other agents", "bots"
-# Whose words may try to steer an agent; what they led to says so on its card.
-SWAYING = frozenset({STRANGERS, AGENTS, BOTS})
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What a model is asked, and what that says about the answer."""
-
-    messages: tuple[ChatMessage, ...]
-    room: Room
-    name: str
-    answered: tuple[int, ...]
-    temperature: float
-    max_tokens: int
-    deadline_seconds: float
-    through: int
-    tainted: bool
-    is_monologue: bool
-    shows_typing: bool
+MOST_AT_ONCE = 16  # an embedding takes milliseconds, and all wait for all of them
 
 
 def assemble(*, turn: Turn) -> Prompt | None:
@@ -57,199 +28,71 @@ def assemble(*, turn: Turn) -> Prompt | None:
 
     Returns:
         None when nothing is left to answer.
+
+    Raises:
+        TurnTaken: Another worker goes on with it.
     """
-    reading = read_for_answer(turn=turn)
-    if reading is None:
-        return None
-    memories = _recalled(turn, reading)
-    parts = _Parts(reading, addressed=turn.addressed)
-    talk, memories = parts.fitted(memories)
-    taint = _taint(reading, [*talk, *reading.answered])
-    turns.note_context(
+    return _assemble_together(turn)
+
+
+def _assemble(asked: Sequence[Turn]) -> list[Prompt | None]:
+    readings = read_for_answers(asked)
+    vectors = iter(_vectors([_said(reading) for reading in readings if reading]))
+    made = [
+        _written(turn, reading, next(vectors)) if reading else None
+        for turn, reading in zip(asked, readings, strict=True)
+    ]
+    turns.note_contexts(
+        [_noted(turn, each) for turn, each in zip(asked, made, strict=True) if each is not None]
+    )
+    return [each.prompt if each else None for each in made]
+
+
+_assemble_together = Gathered(_assemble, most=MOST_AT_ONCE)
+
+
+def _said(reading: Reading) -> str:
+    """Return what memories are looked for by; "" where none are wanted."""
+    if int(reading.limits["memories"]) < 1:
+        return ""
+    return "\n".join(message.text for message in reading.answered)[-QUERY_CHARACTERS:]
+
+
+def _vectors(texts: Sequence[str]) -> Sequence[Vector | None]:
+    """Embed what is said; without an embedding model memories are found only by their words."""
+    asked = [text for text in texts if text]
+    found: Sequence[Vector | None] = [None] * len(asked)
+    with suppress(EmbeddingUnavailable), released_connection():
+        found = embed(asked)
+    vectors = iter(found)
+    return [next(vectors) if text else None for text in texts]
+
+
+def _written(turn: Turn, reading: Reading, vector: Vector | None) -> Written:
+    said = _said(reading)
+    memories: list[Recalled] = []
+    if said:
+        memories = recall(
+            agent_id=turn.agent_id,
+            person_id=turn.person_id,
+            room_id=reading.room.pk,
+            vector=vector,
+            said=said,
+            limit=int(reading.limits["memories"]),
+        )
+    return written(
+        reading, memories, addressed=turn.addressed, through=int(turn.context["through"])
+    )
+
+
+def _noted(turn: Turn, made: Written) -> turns.Context:
+    return turns.Context(
         turn=turn,
         context={
-            "version": reading.agent.version_id,
-            "messages": [message.pk for message in [*talk, *reading.answered]],
-            "memories": [memory.id for memory in memories],
-            "people": sorted(reading.bonds),
+            "version": made.reading.agent.version_id,
+            "messages": [message.pk for message in [*made.talk, *made.reading.answered]],
+            "memories": [memory.id for memory in made.memories],
+            "people": sorted(made.reading.bonds),
         },
-        taint=taint,
+        taint=made.taint,
     )
-    return Prompt(
-        messages=parts.messages(talk, memories),
-        room=reading.room,
-        name=reading.agent.name,
-        answered=tuple(message.pk for message in reading.answered),
-        temperature=spec.temperature(reading.agent),
-        max_tokens=spec.max_tokens(reading.agent),
-        deadline_seconds=reading.limits["answer_seconds"],
-        through=int(turn.context["through"]),
-        tainted=bool(SWAYING & set(taint)),
-        is_monologue=_is_monologue(reading),
-        shows_typing=_goes_out_at_once(reading),
-    )
-
-
-class _Parts:
-    """The parts of one prompt as text, with every foreign word inside a line of JSON."""
-
-    def __init__(self, reading: Reading, *, addressed: bool) -> None:
-        self._reading = reading
-        self._addressed = addressed
-        self._system = _rendered(
-            "reply_system.txt",
-            agent=reading.agent.name,
-            owner=str(reading.agent.owner),
-            instructions=spec.instructions(reading.agent),
-            interests=", ".join(spec.words(reading.agent, "interests")),
-            languages=", ".join(spec.words(reading.agent, "languages")),
-        )
-        self._answer = [
-            self._line(message, limit=fitting.MAX_ANSWER_LINE) for message in reading.answered
-        ]
-        self._place = _data(
-            room=str(reading.room),
-            kind=_kind(reading.room),
-            time=local_time(reading),
-            people=reading.people,
-            agents=reading.agents,
-        )
-        self._people = list(self._bonds())
-
-    def fitted(self, memories: Sequence[Recalled]) -> tuple[list[Message], list[Recalled]]:
-        """Choose the newest talk and the best memories that fit beside the fixed parts."""
-        fixed = [self._system, self._user([], []), self._place, *self._answer, *self._people]
-        left = int(self._reading.limits["context_tokens"]) - sum(map(fitting.tokens, fixed))
-        newest = self._reading.talk[::-1]
-        lines = [self._line(message) for message in newest]
-        count = fitting.first_that_fit(lines, budget=int(left * fitting.TALK_SHARE))
-        left -= sum(map(fitting.tokens, lines[:count]))
-        fitting_memories = fitting.first_that_fit([_remembered(m) for m in memories], budget=left)
-        return newest[:count][::-1], list(memories[:fitting_memories])
-
-    def messages(
-        self, talk: Sequence[Message], memories: Sequence[Recalled]
-    ) -> tuple[ChatMessage, ...]:
-        """Return the prompt: what is trusted in one part, what was said in the other."""
-        return (
-            ChatMessage(Role.SYSTEM, self._system),
-            ChatMessage(
-                Role.USER,
-                self._user([self._line(m) for m in talk], [_remembered(m) for m in memories]),
-            ),
-        )
-
-    def _user(self, talk: list[str], memories: list[str]) -> str:
-        return _rendered(
-            "reply_user.txt",
-            agent=self._reading.agent.name,
-            place=self._place,
-            people=self._people,
-            memories=memories,
-            talk=talk,
-            answer=self._answer,
-            addressed=self._addressed,
-        )
-
-    def _line(self, message: Message, *, limit: int = fitting.MAX_TALK_LINE) -> str:
-        author = message.author or Identity()
-        fields: dict[str, object] = {"from": author.name}
-        if author.agent_id == self._reading.agent.pk:
-            fields["you"] = True
-        elif author.agent_id is not None or author.kind == Identity.Kind.BOT:
-            fields["agent"] = True
-        if message.reply_to is not None and message.reply_to.author is not None:
-            fields["to"] = message.reply_to.author.name
-        return _data(**fields, text=fitting.clipped(message.text, limit=limit))
-
-    def _bonds(self) -> Iterable[str]:
-        seen: set[int] = set()
-        for message in self._reading.answered:
-            author = message.author
-            if author is None or author.person_id is None or author.person_id in seen:
-                continue
-            seen.add(author.person_id)
-            bond = self._reading.bonds.get(author.person_id)
-            yield _data(
-                name=author.name, between_you=relations.in_words(bond, now=self._reading.now)
-            )
-
-
-def _recalled(turn: Turn, reading: Reading) -> list[Recalled]:
-    """Recall what fits what is said; without an embedding model only by its words."""
-    limit = int(reading.limits["memories"])
-    said = "\n".join(message.text for message in reading.answered)[-QUERY_CHARACTERS:]
-    if limit < 1 or not said:
-        return []
-    vector = None
-    with suppress(EmbeddingUnavailable), released_connection():
-        (vector,) = embed([said])
-    return recall(
-        agent_id=turn.agent_id,
-        person_id=turn.person_id,
-        room_id=reading.room.pk,
-        vector=vector,
-        said=said,
-        limit=limit,
-    )
-
-
-def _taint(reading: Reading, messages: Iterable[Message]) -> list[str]:
-    """Name whose untrusted words were read; the agent's own and its owner's are not untrusted."""
-    origins = set()
-    for message in messages:
-        author = message.author
-        if author is None or author.agent_id == reading.agent.pk:
-            continue
-        if author.user_id == reading.agent.owner_id:
-            continue
-        if author.agent_id is not None:
-            origins.add(AGENTS)
-        elif author.kind == Identity.Kind.BOT:
-            origins.add(BOTS)
-        else:
-            bond = reading.bonds.get(author.person_id or 0)
-            trust = relations.current_trust(bond, now=reading.now) if bond else 0.0
-            origins.add(STRANGERS if relations.level(trust) == 1 else MEMBERS)
-    return sorted(origins)
-
-
-def _is_monologue(reading: Reading) -> bool:
-    asker = reading.answered[-1].author_id
-    run = 0
-    for message in sorted([*reading.talk, *reading.answered], key=lambda each: -each.pk):
-        author = message.author
-        if author is not None and author.agent_id == reading.agent.pk:
-            break
-        run += message.author_id == asker
-    return run >= MONOLOGUE
-
-
-def _goes_out_at_once(reading: Reading) -> bool:
-    """Say whether members will see the answer as soon as it is written."""
-    own_rule = reading.agent.approval_rules.get("message")
-    if own_rule in {"auto", "owner"}:
-        return bool(own_rule == "auto")
-    return reading.room.reply_mode == Room.ReplyMode.OWN
-
-
-def _kind(room: Room) -> str:
-    if room.kind == Room.Kind.DIRECT:
-        return "a direct talk, read by nobody else but those who run you"
-    if room.visibility == Room.Visibility.PUBLIC:
-        return "a public room"
-    return "a private room"
-
-
-def _remembered(memory: Recalled) -> str:
-    return _data(said=memory.created_at.date().isoformat(), text=memory.text)
-
-
-def _data(**fields: object) -> str:
-    """Return one line of JSON that cannot close the block it stands in."""
-    line = json.dumps(fields, ensure_ascii=False)
-    return line.replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _rendered(template: str, **context: object) -> str:
-    return engines["prompts"].get_template(template).render(context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from django.db.models import QuerySet
 
@@ -22,10 +22,12 @@ def bond_of(row: Relationship) -> Bond:
     )
 
 
-def bonds(*, agent_id: int, person_ids: Collection[int]) -> dict[int, Bond]:
-    """Return an agent's bonds by person; people it never talked to are missing. One query."""
-    rows = _rows(agent_id=agent_id, person_ids=list(person_ids))
-    return {row.person_id: bond_of(row) for row in rows}
+def bonds_of(asked: Sequence[tuple[int, Collection[int]]]) -> list[dict[int, Bond]]:
+    """Return bonds by person for (agent id, person ids); unknown people are missing. One query."""
+    found = _rows.many(
+        [{"agent_id": agent_id, "person_ids": list(people)} for agent_id, people in asked]
+    )
+    return [{row.person_id: bond_of(row) for row in rows} for rows in found]
 
 
 @prepared

@@ -98,19 +98,36 @@ def resume(*, turn: Turn, fence: int) -> Turn:
     return turn
 
 
-@transaction.atomic
-def note_context(*, turn: Turn, context: dict[str, object], taint: Sequence[str]) -> None:
-    """Write down what was read before a model is asked.
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What was read for a thought (ids), and whose untrusted words were among it."""
+
+    turn: Turn
+    context: dict[str, object]
+    taint: Sequence[str]
+
+
+def note_contexts(noted: Sequence[Context]) -> None:
+    """Write down what was read before models are asked; one statement.
 
     Raises:
-        TurnTaken: It is no longer this worker's.
+        TurnTaken: One is no longer this worker's; nothing is written.
     """
-    turn.context = {**turn.context, **context}
-    turn.taint = list(taint)
-    if not _read(
-        turn_id=turn.pk, fence=turn.fence, context=Jsonb(turn.context), taint=Jsonb(turn.taint)
-    ):
-        raise TurnTaken
+    for each in noted:
+        each.turn.context = {**each.turn.context, **each.context}
+        each.turn.taint = list(each.taint)
+    calls = [
+        {
+            "turn_id": each.turn.pk,
+            "fence": each.turn.fence,
+            "context": Jsonb(each.turn.context),
+            "taint": Jsonb(each.turn.taint),
+        }
+        for each in noted
+    ]
+    with transaction.atomic():
+        if not all(_read.many(calls)):
+            raise TurnTaken
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,6 +65,7 @@ class Reading:
         now: When it was read.
     """
 
+    turn_id: int
     agent: Agent
     room: Room
     talk: list[Message]
@@ -76,47 +77,94 @@ class Reading:
     now: datetime
 
 
-def read_for_answer(*, turn: Turn) -> Reading | None:
-    """Read what an answer is made of, memories excepted; a fixed number of queries.
+def read_for_answers(asked: Sequence[Turn]) -> list[Reading | None]:
+    """Read what answers are made of, memories excepted; as many queries for many as for one.
 
     Nothing is read from before the agent came, and nothing said after what it decided on.
 
     Returns:
-        None when the agent has left or nothing is left to answer.
+        For each turn what was read; None when the agent has left or nothing is left to answer.
     """
-    agent = _agent.get(agent_id=turn.agent_id)
-    member = _member.first(agent_id=turn.agent_id, room_id=turn.room_id or 0)
-    if member is None:
-        return None
-    room = member.room
-    numbers = {
-        name: limits.effective(
-            name, workspace=room.workspace.limits, agent=agent.limits, room=room.limits
-        ).value
-        for name in ("context_messages", "context_tokens", "memories", "answer_seconds")
-    }
-    owed = [turn.trigger_id, *turn.context.get("covers", [])]
-    after, through = member.joined_after, int(turn.context["through"])
-    answered = _answered(room_id=room.pk, after=after, through=through, owed=owed)
-    if not any(message.pk == turn.trigger_id for message in answered):
-        return None
-    size = int(numbers["context_messages"])
-    talk = _talk(room_id=room.pk, after=after, through=through, owed=owed, limit=size)[::-1]
-    writers = {message.author for message in [*talk, *answered]}
-    return Reading(
-        agent=agent,
-        room=room,
-        talk=talk,
-        answered=answered,
-        bonds=relations.bonds(
-            agent_id=agent.pk,
-            person_ids={each.person_id for each in writers if each and each.person_id},
-        ),
-        people=_people(room_id=room.pk),
-        agents=_agents(room_id=room.pk),
-        limits=numbers,
-        now=clock.now(),
+    agents = _agent.first_of_each([{"agent_id": turn.agent_id} for turn in asked])
+    members = _member.first_of_each(
+        [{"agent_id": turn.agent_id, "room_id": turn.room_id or 0} for turn in asked]
     )
+    places = [
+        _Place(turn, agent, member)
+        for turn, agent, member in zip(asked, agents, members, strict=True)
+        if agent is not None and member is not None
+    ]
+    answered = _answered.many([place.messages for place in places])
+    owed = [
+        (place, messages)
+        for place, messages in zip(places, answered, strict=True)
+        if any(message.pk == place.turn.trigger_id for message in messages)
+    ]
+    read = {reading.turn_id: reading for reading in _readings(owed)}
+    return [read.get(turn.pk) for turn in asked]
+
+
+class _Place:
+    """Where one turn thinks, and how far back it may look."""
+
+    def __init__(self, turn: Turn, agent: Agent, member: Membership) -> None:
+        self.turn, self.agent, self.room = turn, agent, member.room
+        self.limits = {
+            name: limits.effective(
+                name,
+                workspace=self.room.workspace.limits,
+                agent=agent.limits,
+                room=self.room.limits,
+            ).value
+            for name in ("context_messages", "context_tokens", "memories", "answer_seconds")
+        }
+        self.messages: dict[str, object] = {
+            "room_id": self.room.pk,
+            "after": member.joined_after,
+            "through": int(turn.context["through"]),
+            "owed": [turn.trigger_id, *turn.context.get("covers", [])],
+        }
+
+
+def _readings(owed: Sequence[tuple[_Place, list[Message]]]) -> Iterator[Reading]:
+    places = [place for place, _ in owed]
+    talks = _talks(places)
+    writers = [
+        {each.author for each in [*talk, *answered]}
+        for talk, (_, answered) in zip(talks, owed, strict=True)
+    ]
+    bonds = relations.bonds_of(
+        [
+            (place.agent.pk, {each.person_id for each in people if each and each.person_id})
+            for place, people in zip(places, writers, strict=True)
+        ]
+    )
+    here = [{"room_id": place.room.pk} for place in places]
+    people, agents, now = _people.many(here), _agents.many(here), clock.now()
+    for n, (place, answered) in enumerate(owed):
+        yield Reading(
+            turn_id=place.turn.pk,
+            agent=place.agent,
+            room=place.room,
+            talk=talks[n],
+            answered=answered,
+            bonds=bonds[n],
+            people=people[n],
+            agents=agents[n],
+            limits=place.limits,
+            now=now,
+        )
+
+
+def _talks(places: Sequence[_Place]) -> list[list[Message]]:
+    """Read the talk before what is answered, oldest first; one query per length that is set."""
+    found: dict[int, list[Message]] = {}
+    sizes = [int(place.limits["context_messages"]) for place in places]
+    for size in set(sizes):
+        asked = [place for place, own in zip(places, sizes, strict=True) if own == size]
+        rows = _talk.many([{**place.messages, "limit": size} for place in asked])
+        found |= {place.turn.pk: talk[::-1] for place, talk in zip(asked, rows, strict=True)}
+    return [found[place.turn.pk] for place in places]
 
 
 def may_go_on(*, turn: Turn, lane: ClaimedLane) -> bool:

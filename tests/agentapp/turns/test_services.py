@@ -51,11 +51,11 @@ def test_who_lost_the_fence_ends_nothing(cast: Cast) -> None:
     for end in (
         lambda: services.finish([services.Finished(stale, "draft:pending")]),
         lambda: services.fail(turn=stale, outcome="stopped", error="late"),
-        lambda: services.note_context(turn=stale, context={}, taint=[]),
+        lambda: services.note_contexts([services.Context(stale, {}, [])]),
     ):
         with pytest.raises(TurnTaken):
             end()
-    services.finish(turn=fresh, outcome="draft:pending", answer="Hello.")
+    services.finish([services.Finished(fresh, "draft:pending", answer="Hello.")])
     with pytest.raises(TurnTaken):
         services.fail(turn=fresh, outcome="stopped", error="too late")
     assert Turn.objects.get().status == "done"
