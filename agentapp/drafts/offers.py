@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import connection, transaction
 
@@ -17,6 +18,7 @@ from agentapp.identity.services.rooms import set_reply_mode
 from agentapp.notifications.services import notify
 
 FIRST_AFTER = 5  # replies that an owner sent as the agent wrote them
+STAYS = timedelta(minutes=1)  # that an accepted offer can be taken back where it stood
 AGAIN_AFTER = 10  # more of them, after "not now"
 
 # A reply that was changed, refused or taken back starts the count anew. Replies to one person in
@@ -72,6 +74,17 @@ def open_offers(*, owner_id: int | None = None, room_id: int | None = None) -> l
             {"owner": owner_id, "room": room_id, "first": FIRST_AFTER, "again": AGAIN_AFTER},
         )
         return [Offer(*row) for row in cursor.fetchall()]
+
+
+def accepted_lately(*, owner_id: int, room_id: int | None = None) -> list[ReplyOffer]:
+    """Return what an owner accepted within the last minute and has not taken back; one query."""
+    rows = ReplyOffer.objects.filter(
+        agent__owner=owner_id,
+        is_accepted=True,
+        answered_at__gt=GreenroomNow() - STAYS,
+        room__reply_mode=Room.ReplyMode.OWN,
+    )
+    return list(rows if room_id is None else rows.filter(room=room_id))
 
 
 def tell_owners() -> int:

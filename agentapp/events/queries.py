@@ -110,3 +110,17 @@ def _sightings(query: str, parameters: list[Any]) -> list[Sighting]:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= len(str(MAX_BIGINT))
+
+
+def latest_of(
+    *, type_: str, subject_kind: str, ids: Collection[int | str]
+) -> dict[int, dict[str, Any]]:
+    """Return what the newest event of a type says about each of these subjects; one query."""
+    rows = (
+        Event.objects.filter(
+            type=type_, subject_kind=subject_kind, subject_id__in=[str(one) for one in ids]
+        )
+        .order_by("id")
+        .values_list("subject_id", "payload")
+    )
+    return {int(subject_id): payload for subject_id, payload in rows}

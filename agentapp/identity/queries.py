@@ -6,7 +6,9 @@ from django.db.models import QuerySet
 
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.secrets import digest
+from agentapp.identity import policy
 from agentapp.identity.models import (
+    Account,
     Agent,
     Identity,
     LoginLink,
@@ -17,6 +19,7 @@ from agentapp.identity.models import (
     User,
     Workspace,
 )
+from agentapp.identity.services.people import LOCAL
 
 
 def workspaces_of(user: User) -> QuerySet[Workspace]:
@@ -39,6 +42,18 @@ def agents_of(user: User) -> QuerySet[Agent]:
     """Return the agents that the user owns, archived ones left out, oldest first."""
     gone = [Agent.Status.ARCHIVED, Agent.Status.DELETED]
     return Agent.objects.filter(owner=user).exclude(status__in=gone).order_by("pk")
+
+
+def logins_of(user: User) -> QuerySet[Account]:
+    """Return the logins of a user's agents on platforms other than the web rooms, by agent."""
+    return (
+        policy.visible(Account, user)
+        .filter(agent__owner=user)
+        .exclude(platform=LOCAL)
+        .exclude(state=Account.State.ENDED)
+        .select_related("agent")
+        .order_by("agent__name", "pk")
+    )
 
 
 def local_identity(user: User, workspace: Workspace) -> Identity | None:

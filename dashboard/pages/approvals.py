@@ -10,17 +10,19 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from agentapp.drafts import services
+from agentapp.drafts import offers, services
 from agentapp.drafts.models import Draft
 from agentapp.drafts.services.bulk import Seen
 from agentapp.foundation import clock
 from agentapp.foundation.errors import AgentError, Invalid, NotFound
 from agentapp.foundation.text import normalised
 from agentapp.identity import policy
+from agentapp.identity.models import Room
 from agentapp.identity.policy import Verb
-from dashboard.pages.frame import back, is_fragment, member, page, show, zone_of
+from dashboard.pages.frame import back, done, is_fragment, member, page, show, zone_of
 from dashboard.presenters.cards import show_cards, show_inbox, show_writing
 from dashboard.presenters.choices import CHIPS, nap_end, naps
+from dashboard.presenters.doors import show_invitations, show_offers
 
 
 @page
@@ -129,6 +131,19 @@ def draft_retract(request: HttpRequest, draft_id: int) -> HttpResponse:
 
 @page
 @require_POST
+def offer_answer(request: HttpRequest, room_id: int, agent_id: int) -> HttpResponse:
+    """Let an agent's replies in a room go on their own, or keep approving them."""
+    user = member(request)
+    policy.get(Room, user, pk=room_id)
+    if request.POST.get("answer") == "yes":
+        room = offers.accept(agent_id=agent_id, room_id=room_id, by=user)
+        return done(request, to="approvals", said=f"Replies in {room} go out on their own now.")
+    offers.decline(agent_id=agent_id, room_id=room_id, by=user)
+    return done(request, to="approvals", said="They keep waiting for you.")
+
+
+@page
+@require_POST
 def drafts_bulk(request: HttpRequest) -> HttpResponse:
     """Send or skip the selected cards, each as it was on screen."""
     seen = dict(map(_picked, request.POST.getlist("draft")))
@@ -158,7 +173,9 @@ def _inbox(request: HttpRequest) -> dict[str, object]:
     cards, more = show_inbox(user, now=now)
     return {
         "cards": cards,
+        "invitations": show_invitations(user),
         "more": more,
+        "offers": show_offers(user),
         "writing": show_writing(user),
         **_choices(request),
     }

@@ -28,6 +28,7 @@ from agentapp.foundation.errors import (
     Unavailable,
 )
 from agentapp.identity.models import Seat, User, Workspace
+from agentapp.presence.invitations import waiting_for
 from agentapp.safety.queries import stopped_workspaces
 from dashboard.presenters.faces import Face, user_face
 
@@ -80,7 +81,10 @@ class Frame:
 
     @cached_property
     def _counts(self) -> dict[str, int]:
-        return counts(self.user) if self.runs_agents else {"real": 0, "demo": 0}
+        if not self.runs_agents:
+            return {"real": 0, "demo": 0}
+        waiting = counts(self.user)
+        return {**waiting, "real": waiting["real"] + waiting_for(self.user).count()}
 
     @property
     def waiting(self) -> int:

@@ -24,6 +24,7 @@ from agentapp.intake import services as intake
 from agentapp.presence import services as presence
 from dashboard.forms import RoomForm, RoomNameForm
 from dashboard.pages.frame import Frame, done, is_fragment, member, page, show
+from dashboard.presenters.doors import show_offers
 from dashboard.presenters.faces import agent_face
 from dashboard.presenters.messages import EMOJIS, show_messages
 from dashboard.presenters.places import AgentChoice, show_side
@@ -272,6 +273,7 @@ def _beside(request: HttpRequest, row: Room) -> dict[str, object]:
     return {
         "room": shown,
         "side": show_side(user, row, here, now=clock.now()),
+        "offers": show_offers(user, room_id=row.pk),
         "name_form": RoomNameForm(initial={"name": shown.name}),
     }
 

@@ -16,6 +16,7 @@ MAX_NOTES = 5
 TOLD_ELSEWHERE = ("draft.pending",)
 
 _WITH_ID = {"agent": "agent", "room": "room", "turn": "turn", "draft": "draft"}
+_BY_KIND = {"invitation": "approvals", "replies.offer": "approvals", "login.": "platforms"}
 _WITHOUT = {"budget": "costs", "provider": "settings"}
 
 
@@ -36,6 +37,9 @@ def show_notes(user: User) -> list[NoteShown]:
 
 
 def _url(note: Notification) -> str:
+    for kind, page in _BY_KIND.items():
+        if note.kind.startswith(kind):
+            return reverse(page)
     if note.subject_kind in _WITH_ID:
         return reverse(_WITH_ID[note.subject_kind], args=[note.subject_id])
     return reverse(_WITHOUT.get(note.subject_kind, "home"))

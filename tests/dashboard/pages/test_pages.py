@@ -23,6 +23,7 @@ OWNERS_PAGES = [
     "room_new",
     "agents",
     "agent_new",
+    "platforms",
     "costs",
     "settings",
     "api_guide",
@@ -38,6 +39,7 @@ FRAGMENTS = [
     "approvals_cards",
     "rooms_list",
     "agents_list",
+    "platform_logins",
     "costs_today",
 ]
 
@@ -91,7 +93,7 @@ def test_a_member_sees_rooms_and_settings_only(cast: Cast, sam: Client) -> None:
 
 def test_what_is_not_built_is_not_offered(cast: Cast, root: Client) -> None:
     html = root.get(reverse("home")).content.decode()
-    for word in ("People", "Goals", "Platforms", "Workspace"):
+    for word in ("People", "Goals", "Workspace"):
         assert f"<span>{word}</span>" not in html
 
 

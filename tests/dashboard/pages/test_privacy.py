@@ -7,6 +7,7 @@ from django.urls import reverse
 from agentapp.identity.models import ApiToken, Room
 from agentapp.identity.services.rooms import create_room
 from agentapp.identity.services.tokens import make_api_token
+from agentapp.presence.models import Membership
 from tests.cast import Cast, make_message
 from tests.dashboard.pages.world import AS_SCRIPT, make_draft
 
@@ -36,6 +37,12 @@ WRITES = {
         "agent_suspend",
         "agent_lift",
     ],
+    "membership": [
+        "invitation_accept",
+        "invitation_decline",
+        "membership_voice",
+        "membership_leave",
+    ],
 }
 
 
@@ -58,6 +65,7 @@ def ids(cast: Cast) -> dict[str, int]:
         "message": message.pk,
         "agent": cast.ada.pk,
         "turn": draft.turn_id,
+        "membership": Membership.objects.filter(agent=cast.ada)[0].pk,
     }
 
 
