@@ -173,3 +173,9 @@ UNWANTED: Final = _any(
     r"\b(?:system prompt|your (?:instructions|rules|prompt)|deine (?:anweisungen|regeln))\b",
     r"\b(?:ignore|ignoriere|disregard) (?:all|any|previous|the|alle|vorherige)\b",
 )
+
+# In a summary nobody's rank is told: what the host grants it knows better than any talk.
+RANKS: Final = _any(
+    r"\b(?:owner|admin|administrator|moderator|operator|creator|developer|superuser|root)s?\b",
+    r"\b(?:besitzer|eigentümer|betreiber|administrator|moderator|entwickler)(?:in|s)?\b",
+)

@@ -75,7 +75,7 @@ def read_notes(text: str, *, lines: Sequence[Line], strangers: Collection[str]) 
 
     A fact holds if its quote stands, word for word, in a message of the person, speaks of that
     person, and holds subject and object. Of the summary a sentence stays unless it names somebody
-    else who was in the room, gives orders, grants rights or holds credentials.
+    else who was in the room, gives orders, grants rights, tells ranks or holds credentials.
 
     Args:
         text: What the model answered.
@@ -161,7 +161,11 @@ def _sound(summary: str, *, strangers: Collection[str]) -> str:
     kept = [
         sentence
         for sentence in _SENTENCES.split(clean)
-        if not names_any(sentence, strangers) and not _is_unwanted(sentence)
+        if not (
+            names_any(sentence, strangers)
+            or phrases.RANKS.search(sentence)
+            or _is_unwanted(sentence)
+        )
     ]
     text = ""
     for sentence in kept:
