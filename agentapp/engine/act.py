@@ -12,7 +12,7 @@ from agentapp.drafts.errors import PendingLimitReached
 from agentapp.drafts.models import Draft
 from agentapp.drafts.services import Wish, propose_all
 from agentapp.engine import saying
-from agentapp.engine.decide import Begun
+from agentapp.engine.outcomes import Begun
 from agentapp.engine.prompt import Prompt
 from agentapp.engine.queries.reading import may_each_go_on
 from agentapp.engine.think import Thought

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agentapp.engine.decide import Begun
+from agentapp.engine.outcomes import Begun
 from agentapp.engine.prompt import Prompt
 from agentapp.engine.queries.reading import may_go_on
 from agentapp.engine.rules.answering import sayable

@@ -17,7 +17,8 @@ from django.db import DatabaseError, transaction
 
 from agentapp.engine import act
 from agentapp.engine.assemble import assemble
-from agentapp.engine.decide import Begun, decide_room
+from agentapp.engine.decide import decide_room
+from agentapp.engine.outcomes import Begun
 from agentapp.engine.think import Interrupted, Thought, think
 from agentapp.foundation import faults
 from agentapp.foundation.database import fresh_connection

@@ -170,7 +170,7 @@ def _locked(lane_ids: list[int]) -> QuerySet[Lane, tuple[int, int, int]]:
     return (
         Lane.objects.select_for_update(no_key=True)
         .filter(pk__any=lane_ids)
-        .order_by("agent_id")
+        .order_by("agent_id", "room_id")
         .values_list("id", "fence", "wanted_through")
     )
 
@@ -199,15 +199,15 @@ def _finish(lane_id: int, fence: int, through: int) -> Change:
     return Lane.objects.filter(pk=lane_id, fence=fence), {"decided_through": through, **_AT_REST}
 
 
-def finish_all(*, lane_ids: Sequence[int], through: int) -> None:
-    """End claims whose lanes the caller has locked with `lock`; one statement."""
-    _finish_all(lane_ids=list(lane_ids), through=through)
+def finish_all(ended: Iterable[tuple[int, int]]) -> None:
+    """End claims whose lanes the caller has locked, from (lane id, through); one statement."""
+    _finish_locked.many([{"lane_id": pk, "through": through} for pk, through in ended])
 
 
 @prepared_update
-def _finish_all(lane_ids: list[int], through: int) -> Change:
+def _finish_locked(lane_id: int, through: int) -> Change:
     furthest = Greatest(F("decided_through"), through)
-    return Lane.objects.filter(pk__any=lane_ids), {"decided_through": furthest, **_AT_REST}
+    return Lane.objects.filter(pk=lane_id), {"decided_through": furthest, **_AT_REST}
 
 
 def fail(*, claimed: ClaimedLane, error: str) -> bool:

@@ -13,7 +13,7 @@ from agentapp.events import services as events
 from agentapp.events.models import Event
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict
-from agentapp.foundation.prepared import Change, insert, prepared_update
+from agentapp.foundation.prepared import Change, insert_many, prepared_update
 from agentapp.foundation.text import one_line
 from agentapp.turns import queries, rules
 from agentapp.turns.models import Turn
@@ -67,26 +67,31 @@ def record_silent(*, decided: Sequence[Decided]) -> None:
     )
 
 
-def start(*, decided: Decided) -> Turn:
-    """Begin a thought, or return the one that was begun on the same message.
+def start(decided: Sequence[Decided]) -> list[Turn]:
+    """Begin thoughts, or return those that were begun on the same messages.
 
-    Writes: Turn, Event `turn.started`; inside the caller's transaction, which holds the room's
-    lock: nobody else can begin a thought there meanwhile.
+    Writes: Turn, Event `turn.started`; inside the caller's transaction, which holds the rooms'
+    locks: nobody else can begin a thought there meanwhile. Three statements at most.
     """
-    begun = queries.on_message.first(agent_id=decided.agent_id, message_id=decided.trigger_id)
-    if begun is not None:
-        return begun
-    turn = insert(
-        Turn(
-            agent_id=decided.agent_id,
-            trigger_kind=Turn.Trigger.MESSAGE,
-            trigger_id=decided.trigger_id,
-            status=Turn.Status.RUNNING,
-            **_columns(decided),
-        )
+    begun = queries.on_message.first_of_each(
+        [{"agent_id": each.agent_id, "message_id": each.trigger_id} for each in decided]
     )
-    _record("turn.started", turn)
-    return turn
+    new = insert_many(
+        [
+            Turn(
+                agent_id=each.agent_id,
+                trigger_kind=Turn.Trigger.MESSAGE,
+                trigger_id=each.trigger_id,
+                status=Turn.Status.RUNNING,
+                **_columns(each),
+            )
+            for each, known in zip(decided, begun, strict=True)
+            if known is None
+        ]
+    )
+    events.record_many(_event("turn.started", turn) for turn in new)
+    fresh = iter(new)
+    return [known or next(fresh) for known in begun]
 
 
 def resume(*, turn: Turn, fence: int) -> Turn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +13,12 @@ from agentapp.conversation.models import Message
 from agentapp.conversation.queries import readable
 from agentapp.engine import spec
 from agentapp.engine.rules.views import SPEAKERS, Line, Mind, Place, Relevance, View
-from agentapp.foundation import clock
 from agentapp.foundation.prepared import prepared, prepared_by
 from agentapp.identity import limits
 from agentapp.identity.models import Agent, Identity, Participant, Room
 from agentapp.intake.lanes import ClaimedLane
 from agentapp.presence.models import Membership
-from agentapp.safety.queries import covering, flags_of
-from agentapp.safety.rules import hold
+from agentapp.safety.queries import Standing, standings
 from agentapp.turns import queries as turns
 from agentapp.turns.models import Turn
 from agentapp.turns.rules import Spoken
@@ -67,45 +65,81 @@ class Picture:
         )
 
 
-def read_picture(*, room: Room, claimed: Sequence[ClaimedLane], through: int) -> Picture:
-    """Read what these lanes of one room decide on.
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A room in which lanes are decided on.
 
-    Args:
+    Attributes:
         room: With its workspace.
         claimed: Lanes of this room.
         through: Newest message that counts; later ones are the next burst.
     """
-    agent_ids = [lane.agent_id for lane in claimed]
-    members = {row.agent_id: row for row in _members(room_id=room.pk)}
-    joined = {agent_id: row.joined_after for agent_id, row in members.items()}
-    since = min(max(lane.decided_through, joined.get(lane.agent_id, 0)) for lane in claimed)
-    messages = _messages(room_id=room.pk, since=since, through=through)
+
+    room: Room
+    claimed: Sequence[ClaimedLane]
+    through: int
+
+    @property
+    def agent_ids(self) -> list[int]:
+        """Return the agents that decide."""
+        return [lane.agent_id for lane in self.claimed]
+
+
+def read_pictures(scenes: Sequence[Scene]) -> list[Picture]:
+    """Read what lanes of several rooms decide on; as many queries as for one room."""
+    here = [{"room_id": scene.room.pk} for scene in scenes]
+    members = [{row.agent_id: row for row in rows} for rows in _members.many(here)]
+    messages = _messages.many(
+        [
+            {"room_id": scene.room.pk, "since": _since(scene, own), "through": scene.through}
+            for scene, own in zip(scenes, members, strict=True)
+        ]
+    )
     mentions: dict[int, list[int | None]] = defaultdict(list)
-    for message_id, agent_id in _mentions(message_ids=[message.pk for message in messages]):
+    ids = [message.pk for rows in messages for message in rows]
+    for message_id, agent_id in _mentions(message_ids=ids):
         mentions[message_id].append(agent_id)
-    lines = tuple(_line(message, mentions[message.pk]) for message in messages)
-    minds, epochs = _minds(room, agent_ids, members)
-    tail = _tail(room, through=through, size=_window(minds))
-    return Picture(
-        room=room,
-        place=_place(room, members.values()),
-        minds=minds,
-        joined_after=joined,
-        lines=lines,
-        through=through if len(messages) < BURST else messages[-1].pk,
-        agent_run=tail.run,
-        spoken=turns.spoken(
-            room_id=room.pk,
-            agent_ids=agent_ids,
-            person_ids=sorted({line.person_id for line in lines if line.person_id}),
-            window_id=tail.first_id,
-            human_id=tail.human_id,
-            is_tryout=room.is_tryout,
-        ),
-        epochs=epochs,
-        open_turns={
-            turn.agent_id: turn for turn in turns.list_open(room_id=room.pk, agent_ids=agent_ids)
-        },
+    lines = [tuple(_line(each, mentions[each.pk]) for each in rows) for rows in messages]
+    minds, epochs = _minds(scenes, members)
+    tails = _tails(scenes, minds)
+    spoken = turns.spoken(
+        [_talk(scene, rows, tail) for scene, rows, tail in zip(scenes, lines, tails, strict=True)]
+    )
+    people = _people.many(here)
+    open_turns = turns.open_in.many(
+        [{"room_id": scene.room.pk, "agent_ids": scene.agent_ids} for scene in scenes]
+    )
+    return [
+        Picture(
+            room=scene.room,
+            place=_place(scene.room, members[n].values(), people[n]),
+            minds=minds[n],
+            joined_after={pk: row.joined_after for pk, row in members[n].items()},
+            lines=lines[n],
+            through=scene.through if len(lines[n]) < BURST else lines[n][-1].id,
+            agent_run=tails[n].run,
+            spoken=spoken[n],
+            epochs=epochs,
+            open_turns={turn.agent_id: turn for turn in open_turns[n]},
+        )
+        for n, scene in enumerate(scenes)
+    ]
+
+
+def _since(scene: Scene, members: Mapping[int, Membership]) -> int:
+    """Return after which message something may be undecided for one of the agents."""
+    joined = {pk: row.joined_after for pk, row in members.items()}
+    return min(max(lane.decided_through, joined.get(lane.agent_id, 0)) for lane in scene.claimed)
+
+
+def _talk(scene: Scene, lines: Sequence[Line], tail: _Tail) -> turns.Talk:
+    return turns.Talk(
+        room_id=scene.room.pk,
+        agent_ids=scene.agent_ids,
+        person_ids=sorted({line.person_id for line in lines if line.person_id}),
+        window_id=tail.first_id,
+        human_id=tail.human_id,
+        is_tryout=scene.room.is_tryout,
     )
 
 
@@ -118,8 +152,20 @@ class _Tail:
     run: int
 
 
-def _tail(room: Room, *, through: int, size: int) -> _Tail:
-    rows = _last(room_id=room.pk, through=through, size=size)
+def _tails(scenes: Sequence[Scene], minds: Sequence[Mapping[int, Mind]]) -> list[_Tail]:
+    """Look at the ends of the rooms; one query per length that agents count over."""
+    sizes = [_window(each) for each in minds]
+    found: dict[int, _Tail] = {}
+    for size in set(sizes):
+        asked = [scene for scene, own in zip(scenes, sizes, strict=True) if own == size]
+        rows = _last.many(
+            [{"room_id": scene.room.pk, "through": scene.through, "size": size} for scene in asked]
+        )
+        found |= {scene.room.pk: _tail(own) for scene, own in zip(asked, rows, strict=True)}
+    return [found[scene.room.pk] for scene in scenes]
+
+
+def _tail(rows: Sequence[tuple[int, str]]) -> _Tail:
     if not rows:
         return _Tail(0, 0, 0)
     first_id = rows[-1][0]
@@ -193,47 +239,54 @@ def _line(message: Message, mentioned: Sequence[int | None]) -> Line:
     )
 
 
-def _place(room: Room, members: Collection[Membership]) -> Place:
+def _place(room: Room, members: Collection[Membership], people: Iterable[str]) -> Place:
     return Place(
         kind=room.kind,
         dial=room.dial,
         is_open=room.gone_at is None and room.agents_allowed,
         agents={row.agent_id: row.agent.name for row in members},
-        people=frozenset(_people(room_id=room.pk)),
+        people=frozenset(people),
     )
 
 
 def _minds(
-    room: Room, agent_ids: Sequence[int], members: Mapping[int, Membership]
-) -> tuple[dict[int, Mind], dict[int, int]]:
-    agents = {agent.pk: agent for agent in _agents(agent_ids=list(agent_ids))}
-    states = covering((pk, room.workspace_id) for pk in agent_ids)
-    now = clock.now()
-    minds = {}
-    for agent_id, agent in agents.items():
-        mine = [flags_of(row) for row in states if row.agent_id in {None, agent_id}]
-        held = hold(mine, now=now)
-        member = members.get(agent_id)
-        minds[agent_id] = Mind(
-            id=agent_id,
-            name=agent.name,
-            status=agent.status,
-            membership=member.state if member else "",
-            capabilities=spec.capabilities(agent),
-            interests=spec.words(agent, "interests"),
-            hold=held.kind if held else "",
-            hold_reason=held.reason if held else "",
-            limits={
-                name: limits.effective(
-                    name,
-                    workspace=room.workspace.limits,
-                    agent=agent.limits,
-                    room=room.limits,
-                )
-                for name in limits.HOST_DEFAULTS
-            },
-        )
-    return minds, {row.agent_id: row.epoch for row in states if row.agent_id is not None}
+    scenes: Sequence[Scene], members: Sequence[Mapping[int, Membership]]
+) -> tuple[list[dict[int, Mind]], dict[int, int]]:
+    """Read the agents that decide, by room, and their safety epochs."""
+    pairs = {(pk, scene.room.workspace_id) for scene in scenes for pk in scene.agent_ids}
+    agents = {row.pk: row for row in _agents(agent_ids=[pk for pk, _ in pairs])}
+    states = standings(pairs)
+    minds = [
+        {
+            pk: _mind(agents[pk], scene.room, own.get(pk), states[pk])
+            for pk in scene.agent_ids
+            if pk in agents
+        }
+        for scene, own in zip(scenes, members, strict=True)
+    ]
+    return minds, {pk: state.epoch for pk, state in states.items()}
+
+
+def _mind(agent: Agent, room: Room, member: Membership | None, state: Standing) -> Mind:
+    return Mind(
+        id=agent.pk,
+        name=agent.name,
+        status=agent.status,
+        membership=member.state if member else "",
+        capabilities=spec.capabilities(agent),
+        interests=spec.words(agent, "interests"),
+        hold=state.hold.kind if state.hold else "",
+        hold_reason=state.hold.reason if state.hold else "",
+        limits={
+            name: limits.effective(
+                name,
+                workspace=room.workspace.limits,
+                agent=agent.limits,
+                room=room.limits,
+            )
+            for name in limits.HOST_DEFAULTS
+        },
+    )
 
 
 def _window(minds: Mapping[int, Mind]) -> int:

@@ -53,24 +53,31 @@ def budget_state(*, workspace: Workspace, agent_id: int | None) -> BudgetState:
     return BudgetState(money.worst(levels.values()))
 
 
-def budget_left(*, pairs: Iterable[tuple[int, int]]) -> dict[int, bool]:
-    """Say for (agent, workspace) pairs whether money is left today. A fixed number of queries."""
+def budget_levels(*, pairs: Iterable[tuple[int, int]]) -> dict[int, Level]:
+    """Say for (agent, workspace) pairs how much may be asked. A fixed number of queries."""
     pairs = list(pairs)
     workspaces = Workspace.objects.in_bulk({workspace_id for _, workspace_id in pairs})
     free = free_workspaces(workspaces)
+    if free.issuperset(workspaces):
+        return {agent_id: Level.OK for agent_id, _ in pairs}
     now = clock.now()
     today = {pk: days.local_day(now, row.timezone) for pk, row in workspaces.items()}
     budgets = _budgets_of(set(workspaces), {agent_id for agent_id, _ in pairs})
     levels = _levels(budgets, today)
-    spent_up = {
-        (budget.workspace_id, budget.agent_id)
-        for budget in budgets
-        if levels[budget.pk] is Level.EXHAUSTED
-    }
+    found = {(each.workspace_id, each.agent_id): levels[each.pk] for each in budgets}
     return {
-        agent_id: workspace_id in free
-        or not ({(workspace_id, None), (workspace_id, agent_id)} & spent_up)
+        agent_id: Level.OK
+        if workspace_id in free
+        else money.worst(found.get((workspace_id, payer), Level.OK) for payer in (None, agent_id))
         for agent_id, workspace_id in pairs
+    }
+
+
+def budget_left(*, pairs: Iterable[tuple[int, int]]) -> dict[int, bool]:
+    """Say for (agent, workspace) pairs whether money is left today."""
+    return {
+        agent_id: level is not Level.EXHAUSTED
+        for agent_id, level in budget_levels(pairs=pairs).items()
     }
 
 

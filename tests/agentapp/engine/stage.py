@@ -11,7 +11,8 @@ from agentapp.conversation.models import Message
 from agentapp.drafts import publication
 from agentapp.drafts.models import Draft
 from agentapp.engine import worker
-from agentapp.engine.decide import Begun, decide_room
+from agentapp.engine.decide import decide_room
+from agentapp.engine.outcomes import Begun
 from agentapp.foundation.envelope import Author, AuthorKind, Incoming, Place
 from agentapp.identity.models import Account, Agent, Identity, Participant, Room, User
 from agentapp.identity.services.agents import create_agent

@@ -27,10 +27,10 @@ def decided(cast: Cast, trigger_id: int = 1, **changes: object) -> Decided:
 
 
 def test_a_thought_begins_once_per_message(cast: Cast) -> None:
-    first = services.start(decided=decided(cast))
-    again = services.start(decided=decided(cast))
-    assert first.pk == again.pk
-    assert Event.objects.filter(type="turn.started").count() == 1
+    (first,) = services.start([decided(cast)])
+    again, other = services.start([decided(cast), decided(cast, 2)])
+    assert first.pk == again.pk != other.pk
+    assert Event.objects.filter(type="turn.started").count() == 2
 
 
 def test_silence_is_written_in_one_statement_and_repeated_without_harm(
@@ -46,7 +46,7 @@ def test_silence_is_written_in_one_statement_and_repeated_without_harm(
 
 
 def test_who_lost_the_fence_ends_nothing(cast: Cast) -> None:
-    stale = services.start(decided=decided(cast))
+    (stale,) = services.start([decided(cast)])
     fresh = services.resume(turn=Turn.objects.get(pk=stale.pk), fence=2)
     for end in (
         lambda: services.finish([services.Finished(stale, "draft:pending")]),
@@ -63,7 +63,7 @@ def test_who_lost_the_fence_ends_nothing(cast: Cast) -> None:
 
 
 def test_only_open_thoughts_are_taken_up(cast: Cast) -> None:
-    turn = services.start(decided=decided(cast))
+    (turn,) = services.start([decided(cast)])
     found = queries.list_open(room_id=cast.lounge.pk, agent_ids=[cast.ada.pk, cast.bo.pk])
     assert found == [turn]
     services.bury(turn=turn, error="It failed 5 times.")

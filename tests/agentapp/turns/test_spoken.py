@@ -37,7 +37,8 @@ def spoken(cast: Cast, **changes: object) -> Spoken:
         "human_id": 0,
         "is_tryout": False,
     }
-    return queries.spoken(**values | changes)
+    (found,) = queries.spoken([queries.Talk(**values | changes)])
+    return found
 
 
 def test_answers_of_all_agents_count_for_the_room_within_ten_minutes(cast: Cast) -> None:
@@ -82,6 +83,20 @@ def test_answers_to_a_person_count_in_every_room_but_try_outs(cast: Cast) -> Non
     assert found.to_person == {(cast.ada.pk, person.pk): (1, 2), (cast.bo.pk, person.pk): (1, 1)}
     apart = spoken(cast, person_ids=[person.pk], is_tryout=True)
     assert apart.to_person == {(cast.ada.pk, person.pk): (1, 1)}
+
+
+def test_places_are_counted_apart(cast: Cast) -> None:
+    other = Room.objects.create(workspace=cast.workspace, platform="local", external_id="x")
+    turn(cast, cast.ada, 1)
+    turn(cast, cast.ada, 2)
+    turn(cast, cast.bo, 3, room=other)
+    talks = [
+        queries.Talk(room.pk, [cast.ada.pk, cast.bo.pk], [], window, window, is_tryout=False)
+        for room, window in ((other, 3), (cast.lounge, 2), (other, 4))
+    ]
+    found = queries.spoken(talks)
+    assert [each.room_10min for each in found] == [1, 2, 1]
+    assert [each.without_human for each in found] == [1, 1, 0]
 
 
 def test_counting_takes_three_statements(

@@ -138,16 +138,18 @@ def test_pages_of_messages_neither_repeat_nor_skip(script: Script, cast: Cast) -
 
 def test_a_decision_is_explained(script: Script, cast: Cast) -> None:
     message = make_message(cast, cast.sam, "Bo?")
-    turn = turns.start(
-        decided=turns.Decided(
-            workspace_id=cast.workspace.pk,
-            agent_id=cast.bo.pk,
-            room_id=cast.lounge.pk,
-            trigger_id=message.pk,
-            decision="respond",
-            reasons=(Reason(Weight.YES, "addressed", "It was named."),),
-            addressed=True,
-        )
+    (turn,) = turns.start(
+        [
+            turns.Decided(
+                workspace_id=cast.workspace.pk,
+                agent_id=cast.bo.pk,
+                room_id=cast.lounge.pk,
+                trigger_id=message.pk,
+                decision="respond",
+                reasons=(Reason(Weight.YES, "addressed", "It was named."),),
+                addressed=True,
+            )
+        ]
     )
     (line,) = script("GET", f"/agents/{cast.bo.pk}/turns")["items"]
     assert (line["id"], line["decision"]) == (turn.pk, "respond")
