@@ -195,7 +195,7 @@ class Fact(Record):
 class Talk(Record):
     """What an agent and a person say to each other in a room, and how far it was gone over.
 
-    `heard_through` and `closed_through` are message ids; between them lies what is still to be
+    `heard_through`, `closed_through` are message ids; between them lies what is still to be
     gone over. Whoever raises `fence` holds the row until `lease_until`.
     """
 
@@ -207,6 +207,9 @@ class Talk(Record):
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="talks")
     heard_through = models.BigIntegerField(default=0)
     closed_through = models.BigIntegerField(default=0)
+    forgotten_through = models.BigIntegerField(
+        default=0, help_text="up to here nothing may be remembered any more"
+    )
     heard_at = models.DateTimeField()
     fence = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)

@@ -10,7 +10,7 @@ from agentapp.conversation.models import Message
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.prepared import prepared
 from agentapp.identity.models import Identity
-from agentapp.memory.models import Memory
+from agentapp.memory.models import Memory, Talk
 from agentapp.turns.models import Turn
 
 
@@ -76,6 +76,16 @@ def _memorable(message_id: int) -> QuerySet[Message]:
     return Message.objects.filter(memorable_messages(), id=message_id).select_related(
         "room__parent", "author"
     )
+
+
+def is_forgotten(*, turn: Turn, message: Message) -> bool:
+    """Say whether the turn's agent was told to forget what was said up to this message."""
+    return Talk.objects.filter(
+        agent_id=turn.agent_id,
+        room_id=message.room_id,
+        person_id=turn.person_id or 0,
+        forgotten_through__gte=message.pk,
+    ).exists()
 
 
 def made_of(message_id: int) -> Q:

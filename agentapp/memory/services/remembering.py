@@ -148,7 +148,7 @@ def _vectors(sentences: Sequence[str]) -> Sequence[Vector | None]:
 def _store(
     *, turn: Turn, seen: Message, sentences: Sequence[str], vectors: Sequence[Vector | None]
 ) -> list[int]:
-    if not _still_holds(seen):
+    if not _still_holds(seen) or queries.is_forgotten(turn=turn, message=seen):
         return []
     kept = dict(
         Memory.objects.filter(agent_id=turn.agent_id, source_message_id=seen.pk).values_list(

@@ -35,9 +35,9 @@ MAX_ERROR = 400  # characters
 # Try-outs and demos leave nothing behind, and people who wish so are not remembered.
 OPEN = """
 INSERT INTO agentapp_talk (workspace_id, agent_id, room_id, person_id, heard_through, heard_at,
-    closed_through, fence, attempts, outcome, error)
+    closed_through, forgotten_through, fence, attempts, outcome, error)
 SELECT turn.workspace_id, turn.agent_id, turn.room_id, turn.person_id,
-    max(turn.trigger_id), max(turn.created_at), 0, 0, 0, '', ''
+    max(turn.trigger_id), max(turn.created_at), 0, 0, 0, 0, '', ''
 FROM agentapp_turn turn
 JOIN agentapp_room room ON room.id = turn.room_id AND NOT room.is_tryout
 JOIN agentapp_person person ON person.id = turn.person_id AND NOT person.never_remember

@@ -1,0 +1,75 @@
+"""Everything agents hold about a person, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from agentapp.identity.models import Agent, Person
+from agentapp.memory.models import Fact, Memory
+from agentapp.relations.models import Relationship
+
+
+def export_person(*, person: Person, agents: Collection[Agent]) -> dict[str, object]:
+    """Return what these agents hold about a person, ready for JSON; five queries.
+
+    What was deleted or lost its source is not in it.
+    """
+    ids = [agent.pk for agent in agents]
+    memories = Memory.objects.filter(
+        person=person, agent_id__in=ids, withdrawn_at__isnull=True, deleted_at__isnull=True
+    )
+    facts = {fact.memory_id: fact for fact in Fact.objects.filter(memory__in=memories)}
+    bonds = Relationship.objects.filter(person=person, agent_id__in=ids)
+    names = {agent.pk: agent.name for agent in agents}
+    return {
+        "person": {
+            "id": person.pk,
+            "name": person.name,
+            "neverRemember": person.never_remember,
+            "handles": [
+                {"platform": handle.platform, "id": handle.external_id, "name": handle.name}
+                for handle in person.identities.order_by("pk")
+            ],
+        },
+        "relationships": [
+            {
+                "agent": names[bond.agent_id],
+                "exchanges": bond.exchanges,
+                "lastContactAt": _time(bond.last_contact_at),
+            }
+            for bond in bonds.order_by("agent_id")
+        ],
+        "memories": [
+            _memory(each, agent=names[each.agent_id], fact=facts.get(each.pk))
+            for each in memories.select_related("room").order_by("pk")
+        ],
+    }
+
+
+def _memory(memory: Memory, *, agent: str, fact: Fact | None) -> dict[str, object]:
+    return {
+        "id": memory.pk,
+        "agent": agent,
+        "kind": memory.kind,
+        "tier": memory.tier,
+        "text": memory.text,
+        "audience": memory.audience,
+        "room": str(memory.room) if memory.room else None,
+        "messages": memory.source_messages or [memory.source_message_id],
+        "rememberedAt": _time(memory.created_at),
+        "expiresAt": _time(memory.expires_at),
+        "correctedAt": _time(memory.corrected_at),
+        "fact": fact
+        and {
+            "subject": fact.subject,
+            "predicate": fact.predicate,
+            "object": fact.object,
+            "confidence": fact.confidence,
+            "status": fact.status,
+        },
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,53 @@
+"""Reads across slices: who is known to whose agents."""
+
+from __future__ import annotations
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from agentapp.identity import policy
+from agentapp.identity.models import Agent, Identity, Person, User
+from agentapp.memory.models import Memory
+from agentapp.relations.models import Relationship
+
+
+def known_people(user: User) -> QuerySet[Person]:
+    """Return the people whom this user's agents have talked to or remember.
+
+    An owner sees a person through their own agents only, never through somebody else's.
+    """
+    met = policy.visible(Relationship, user).filter(person=OuterRef("pk"))
+    remembered = memories_of(user).filter(person=OuterRef("pk"))
+    return policy.visible(Person, user).filter(Exists(met) | Exists(remembered))
+
+
+def memories_of(user: User) -> QuerySet[Memory]:
+    """Return what this user's agents remember of anybody; what lost its source is left out."""
+    return policy.visible(Memory, user).filter(person__isnull=False, withdrawn_at__isnull=True)
+
+
+def agents_that_know(user: User, person: Person) -> QuerySet[Agent]:
+    """Return the user's agents of the person's workspace that met or remember the person."""
+    met = Relationship.objects.filter(agent=OuterRef("pk"), person=person)
+    remembered = Memory.objects.filter(agent=OuterRef("pk"), person=person)
+    return (
+        policy.visible(Agent, user)
+        .filter(Q(owner=user) | Q(pk__in=_all_agents(user)), workspace_id=person.workspace_id)
+        .filter(Exists(met) | Exists(remembered))
+        .order_by("pk")
+    )
+
+
+def person_behind(user: User, *, workspace_id: int) -> Person | None:
+    """Return who this user is in the rooms of a workspace, or None before they said anything."""
+    handle = (
+        Identity.objects.filter(user=user, workspace_id=workspace_id, person__isnull=False)
+        .select_related("person")
+        .order_by("pk")
+        .first()
+    )
+    return handle.person if handle else None
+
+
+def _all_agents(user: User) -> QuerySet[Agent]:
+    """Return every agent to the host's admin, none to anybody else."""
+    return Agent.objects.all() if user.is_superuser else Agent.objects.none()

@@ -1,0 +1,84 @@
+"""What people may ask for about themselves: to be forgotten, and not to be remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from agentapp.events import services as events
+from agentapp.identity.models import Agent, Person, User
+from agentapp.memory.services.corrections import Forgotten, forget_person
+from agentapp.relations.models import Relationship
+
+REMAINS = (
+    "messages in rooms, which belong to whoever wrote them and can be deleted there",
+    "copies that Discord or Matrix keep",
+    "the record of decisions and costs, which names what was read by number",
+    "backups, until they are replaced, for up to 30 days",
+)
+"""What forgetting does not reach, for receipts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What went, per agent that had anything, and what remains.
+
+    `relationships` counts agents that start again as strangers.
+    """
+
+    gone: tuple[tuple[Agent, Forgotten], ...]
+    relationships: int
+    remains: tuple[str, ...] = REMAINS
+
+
+@transaction.atomic
+def forget(*, person: Person, agents: Collection[Agent], by: User) -> Receipt:
+    """Let agents start again with a person: everything they derived about them goes, for good.
+
+    Writes: Memory, Fact, Talk, Relationship, Event `privacy.forgotten` (numbers only).
+    Repeating it changes nothing more.
+    """
+    Person.objects.select_for_update(no_key=True).get(pk=person.pk)
+    named = {agent.pk: agent for agent in agents}
+    gone = forget_person(person_id=person.pk, agent_ids=list(named))
+    relationships, _ = Relationship.objects.filter(person=person, agent__in=named).delete()
+    events.record(
+        type="privacy.forgotten",
+        subject_kind="person",
+        subject_id=person.pk,
+        workspace_id=person.workspace_id,
+        actor_id=by.pk,
+        payload={
+            "agents": sorted(named),
+            "memories": sum(each.memories for each in gone),
+            "relationships": relationships,
+        },
+    )
+    return Receipt(tuple((named[each.agent_id], each) for each in gone), relationships)
+
+
+@transaction.atomic
+def set_never_remember(*, person: Person, on: bool, by: User) -> bool:
+    """Have nothing about a person remembered or recalled from now on, or have it again.
+
+    All agents of the workspace go on answering them, without memory. What is remembered already
+    stays, unheard, until it is forgotten or this is taken back.
+    Writes: Person, Event `privacy.never_remember`.
+
+    Returns:
+        Whether that changed anything.
+    """
+    changed = Person.objects.filter(pk=person.pk).exclude(never_remember=on)
+    if not changed.update(never_remember=on):
+        return False
+    events.record(
+        type="privacy.never_remember",
+        subject_kind="person",
+        subject_id=person.pk,
+        workspace_id=person.workspace_id,
+        actor_id=by.pk,
+        payload={"on": on},
+    )
+    return True
