@@ -110,6 +110,7 @@ class Claim:
     needs_target: bool
     target_there: bool
     membership: str  # "" when the agent is not in the room
+    answers_moderator: bool = False  # the host's line that says what a moderator of the room did
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,8 @@ def target_gone(claim: Claim, now: datetime) -> Stop | None:
 
 def membership_left(claim: Claim, now: datetime) -> Stop | None:
     """The agent is not, or not actively, in the room."""
+    if claim.answers_moderator and claim.membership == "muted":
+        return None
     if claim.membership != "active":
         return Stop("membership_left", "The agent is not active in that room.", final=True)
     return None

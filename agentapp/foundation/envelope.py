@@ -105,7 +105,9 @@ class Outgoing:
         deadline: `time.monotonic()` of the claiming process after which no byte may leave.
         dedupe_key: 22 characters; sending twice with the same key shows once.
         reply_to: The platform's id of the message answered or reacted to; "" for none.
-        extra: For `retract`: `external_id` of what is to be taken back.
+        extra: For `retract`: `external_id` of what is to be taken back. For a message:
+            `is_notice` when it is a fixed text of the host, `follows` with the answered message's
+            id when an earlier piece answers it already.
     """
 
     outbound_id: int

@@ -22,6 +22,7 @@ from agentapp.identity.services.logins import keep_secret, open_login
 from agentapp.intake import services as intake
 from agentapp.intake.batches import ENCRYPTED_NOTICE, accept_batch
 from agentapp.intake.queries import rooms_inside
+from agentapp.moderation.rooms import obey
 from bots.bridge import Bridge
 from bots.connector import Accept, NotSent
 from bots.matrix import doors
@@ -203,7 +204,7 @@ class MatrixConnector:
             external_id=event_id,
             author=Author(self._account.external_id, self._account.name, AuthorKind.AGENT),
             text=outgoing.text,
-            reply_to=outgoing.reply_to,
+            reply_to=outgoing.reply_to or str(outgoing.extra.get("follows", "")),
         )
         try:
             return (await self._bridge.call(intake.accept, incoming)).message_id
@@ -263,6 +264,9 @@ class MatrixConnector:
                 wait = min(FIRST_WAIT * 2**failures, LAST_WAIT)
                 await asyncio.sleep(wait * self._rng.uniform(0.7, 1.3))
                 continue
+            # An order is obeyed once; were the batch first, a crash between them would lose it.
+            for order in harvest.orders:
+                await self._bridge.call(obey, order)
             await self._bridge.call(accept_batch, harvest.batch)
             since, is_first, failures = harvest.since, False, 0
             harvester.inside |= harvest.entered

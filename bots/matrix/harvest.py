@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from agentapp.foundation.envelope import Place
+from agentapp.foundation.envelope import AuthorKind, Place
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake.batches import Batch, Invited, Left, RoomNews
+from agentapp.moderation.rooms import Order
 from bots.matrix.backfill import Event, Missed, after_edge, backfill, events_of
 from bots.matrix.errors import Rejected
-from bots.matrix.parse import PLATFORM, Parsed, Said, Viewer, id_of, parse_event, time_of
+from bots.matrix.orders import parse_order
+from bots.matrix.parse import (
+    PLATFORM,
+    Parsed,
+    Said,
+    Viewer,
+    id_of,
+    parse_event,
+    short_name,
+    time_of,
+)
 from bots.matrix.recent import Recent
 from bots.matrix.rooms import RoomView, parse_departure, parse_invite
 from bots.matrix.settle import Settler
@@ -37,6 +48,7 @@ class Harvest:
     Attributes:
         entered: Rooms that the login is in.
         followed: Rooms that replaced others, with the server to ask about each.
+        orders: What whoever looks after a room ordered about this agent.
     """
 
     batch: Batch
@@ -45,6 +57,7 @@ class Harvest:
     entered: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     followed: list[tuple[str, str]] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
 
 
 class Harvester:
@@ -160,6 +173,7 @@ class Harvester:
         if view.successor and any(e.get("type") == "m.room.tombstone" for e in events):
             found.followed.append((view.successor, view.successor_via))
         parsed = self._parsed(view, events) if since and not view.is_space else []
+        parsed = [self._heard(view, one, found) for one in parsed]
         self._note_seen(room_id, parsed, found)
         return RoomNews(
             place=view.place(),
@@ -205,6 +219,41 @@ class Harvester:
             if parsed is not None:
                 found.append(parsed)
         return found
+
+    def _heard(self, view: RoomView, one: Parsed, found: Harvest) -> Parsed:
+        """Return what was parsed; orders and what bridges' bots say are never answered."""
+        if not isinstance(one, Said):
+            return one
+        order = self._order(view, one)
+        if order is not None:
+            found.orders.append(order)
+            return replace(one, is_notice=True)
+        author = one.incoming.author
+        if author.external_id not in view.bridge_bots:
+            return one
+        bot = replace(author, kind=AuthorKind.BOT)
+        return replace(one, incoming=replace(one.incoming, author=bot), is_notice=True)
+
+    def _order(self, view: RoomView, said: Said) -> Order | None:
+        incoming, own = said.incoming, self._viewer.user_id
+        by = incoming.author.external_id
+        if said.is_notice or by == own or not view.is_moderator(by):
+            return None
+        names = (own, short_name(own), view.names.get(own, ""), self._account.name)
+        ordered = parse_order(incoming.text, names=names, is_named=own in incoming.mentions)
+        if ordered is None:
+            return None
+        return Order(
+            workspace_id=self._viewer.workspace_id,
+            platform=PLATFORM,
+            room_external_id=view.room_id,
+            agent_id=self._account.agent_id,
+            by=incoming.author,
+            act=ordered.act,
+            hours=ordered.hours,
+            external_id=incoming.external_id,
+            at=incoming.sent_at,
+        )
 
     def _note_seen(self, room_id: str, parsed: Sequence[Parsed], found: Harvest) -> None:
         own = self._viewer.user_id

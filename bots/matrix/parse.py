@@ -20,6 +20,7 @@ from agentapp.foundation.envelope import (
     IncomingReaction,
     Place,
 )
+from bots.matrix.files import described
 
 PLATFORM = "matrix"
 MAX_ID = 255  # characters of an id
@@ -248,8 +249,8 @@ _FILES = {
 def _file(content: Event, body: str, what: str) -> str:
     name = content.get("filename")
     if not isinstance(name, str) or not name or name == body:
-        return f"[{what}: {body[:200]}]"
-    return f"[{what}: {name[:200]}]\n{body}"
+        return f"[{', '.join([f'{what}: {body[:200]}', *described(content.get('info'))])}]"
+    return f"[{', '.join([f'{what}: {name[:200]}', *described(content.get('info'))])}]\n{body}"
 
 
 def mentions_of(content: Event, *, own: str) -> tuple[str, ...]:

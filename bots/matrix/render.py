@@ -57,11 +57,19 @@ def safe_html(text: str) -> str:
 
 
 def render_message(
-    text: str, *, answered: Answered | None = None, is_notice: bool = False
+    text: str,
+    *,
+    answered: Answered | None = None,
+    is_notice: bool = False,
+    goes_on: bool = False,
 ) -> Content:
-    """Return a message, in the thread of what it answers."""
+    """Return a message, in the thread of what it answers.
+
+    Args:
+        goes_on: An earlier piece answered it, so nobody is pinged again.
+    """
     content = _text(text, is_notice=is_notice)
-    content["m.mentions"] = {"user_ids": [answered.sender]} if answered else {}
+    content["m.mentions"] = {"user_ids": [answered.sender]} if answered and not goes_on else {}
     if answered is None:
         return content
     reply: Content = {"m.in_reply_to": {"event_id": answered.event_id}}

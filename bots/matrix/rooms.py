@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 
 from agentapp.foundation.envelope import Author, Place
 from bots.matrix.parse import id_of, short_name, user_of
+from bots.matrix.power import Powers
 
 MAX_NAMES = 500  # members of a room whose names are kept
 MAX_NAME = 200  # characters
+MAX_BRIDGES = 20  # into one room
+# How a bridge says which of a room's members is its own bot; the second name came first.
+BRIDGES = ("m.bridge", "uk.half-shot.bridge")
 DIRECT = 2  # members of a room in which every message is meant for the other one
 
 
@@ -19,6 +23,8 @@ class RoomView:
 
     Attributes:
         joined: Members, as the homeserver counts them; 0 while it has not said.
+        create: The event that made the room, whole. levels: The content of its power levels.
+        bridge_bots: Members that only carry what is said elsewhere and speak of themselves.
         successor: The room that replaced this one; "" while none did.
     """
 
@@ -35,6 +41,13 @@ class RoomView:
     joined: int = 0
     invited: int = 0
     names: dict[str, str] = field(default_factory=dict)
+    create: Mapping[str, object] = field(default_factory=dict)
+    levels: Mapping[str, object] | None = None
+    bridge_bots: set[str] = field(default_factory=set)
+
+    def is_moderator(self, user_id: str) -> bool:
+        """Say whether somebody looks after this room. While its state is not known, nobody does."""
+        return bool(self.create) and Powers(self.create, self.levels).is_moderator(user_id)
 
     def take_summary(self, summary: object) -> None:
         """Take in the homeserver's count of members."""
@@ -59,8 +72,15 @@ class RoomView:
         kind, key = event.get("type"), event.get("state_key")
         if kind == "m.room.member":
             self._take_member(str(key), content)
+        elif kind in BRIDGES:
+            self._take_bridge(content)
         elif key == "" and isinstance(kind, str):
             self._take_alone(kind, event, content)
+
+    def _take_bridge(self, content: Mapping[str, object]) -> None:
+        bot = user_of(content.get("bridgebot"))
+        if bot and len(self.bridge_bots) < MAX_BRIDGES:
+            self.bridge_bots.add(bot)
 
     def _take_alone(
         self, kind: str, event: Mapping[str, object], content: Mapping[str, object]
@@ -68,6 +88,9 @@ class RoomView:
         match kind:
             case "m.room.create":
                 self.is_space = content.get("type") == "m.space"
+                self.create = event
+            case "m.room.power_levels":
+                self.levels = content
             case "m.room.name":
                 self.name = _words(content.get("name"))
             case "m.room.canonical_alias":

@@ -74,11 +74,15 @@ class Sender:
             return str(piece.extra["external_id"])
         if piece.kind == "reaction":
             return await self._react(piece)
-        is_notice = piece.text == ENCRYPTED_NOTICE
-        if self._is_encrypted(room) and not is_notice:
+        if self._is_encrypted(room) and piece.text != ENCRYPTED_NOTICE:
             raise SendRefused("This room is encrypted, and the agent cannot write there yet.")
-        answered = await self._answered(room, piece.reply_to) if piece.reply_to else None
-        content = render_message(piece.text, answered=answered, is_notice=is_notice)
+        target = piece.reply_to or str(piece.extra.get("follows", ""))
+        content = render_message(
+            piece.text,
+            answered=await self._answered(room, target) if target else None,
+            is_notice=piece.extra.get("is_notice") is True,
+            goes_on=not piece.reply_to,
+        )
         _refuse_late(piece)
         event_id = await self._server.send(room, "m.room.message", content, key)
         self._recent.sent(key, event_id)

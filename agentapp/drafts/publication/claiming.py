@@ -181,6 +181,7 @@ def _view(
         needs_target=draft.target_id is not None,
         target_there=draft.target is not None and draft.target.deleted_at is None,
         membership=present.get((piece.agent_id, piece.room_id), ""),
+        answers_moderator=draft.metadata.get("code") == "moderation",
     )
 
 

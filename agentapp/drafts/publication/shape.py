@@ -28,13 +28,24 @@ def outgoing(piece: Outbound, *, deadline: float) -> Outgoing:
         emoji=draft.emoji,
         dedupe_key=piece.dedupe_key,
         deadline=deadline,
-        extra=(
-            {
-                "external_id": piece.external_id,
-                "kind": kind,
-                "reply_to": target.external_id if target else "",
-            }
-            if retracts
-            else {}
-        ),
+        extra=_of_retraction(piece) if retracts else _of_message(piece),
     )
+
+
+def _of_retraction(piece: Outbound) -> dict[str, object]:
+    target = piece.draft.target
+    is_reaction = piece.draft.kind == Draft.Kind.REACTION
+    return {
+        "external_id": piece.external_id,
+        "kind": "reaction" if is_reaction else "message",
+        "reply_to": target.external_id if target else "",
+    }
+
+
+def _of_message(piece: Outbound) -> dict[str, object]:
+    extra: dict[str, object] = {}
+    if piece.draft.metadata.get("notice"):
+        extra["is_notice"] = True
+    if piece.draft.target is not None and piece.seq > 0:
+        extra["follows"] = piece.draft.target.external_id
+    return extra

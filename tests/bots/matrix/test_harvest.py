@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentapp.identity.services.leases import HeldAccount
-from agentapp.intake.batches import Batch
+from agentapp.intake.batches import Batch, Remark
 from bots.matrix.errors import Rejected
 from bots.matrix.harvest import Harvest, Harvester
 from bots.matrix.recent import Recent
@@ -120,3 +120,39 @@ def test_whatever_an_answer_holds_it_is_read(rooms: Any, content: Any, since: st
     found.append(harvested(whole, since=since))
     found.append(harvested({"leave": shaped}, since=since, inside="!other"))
     assert all(each.batch.cursor == {"since": "s2"} for each in found)
+
+
+# -- who looks after a room, and whose words nobody answers --------------------------------------
+
+CREATE = state("m.room.create", {"room_version": "10"}, sender="@boss:green.test")
+LEVELS = state("m.room.power_levels", {"users": {"@mod:green.test": 50}})
+
+
+@pytest.mark.parametrize(
+    ("sender", "counts"), [("@mod:green.test", True), ("@ann:green.test", False)]
+)
+def test_only_who_looks_after_a_room_orders(sender: str, counts: bool) -> None:
+    said = event(text("!mute @ada 1h"), sender=sender)
+    found = harvested(
+        joined(state={"events": [CREATE, LEVELS]}, timeline={"events": [said]}), inside="!room"
+    )
+    assert [order.act for order in found.orders] == (["mute"] if counts else [])
+    (item,) = found.batch.rooms[0].items
+    assert isinstance(item, Remark) is counts
+
+
+def test_without_the_rooms_state_nobody_orders() -> None:
+    said = event(text("!mute @ada 1h"), sender="@mod:green.test")
+    assert harvested(joined(timeline={"events": [said]})).orders == []
+
+
+def test_what_a_bridges_bot_says_is_never_answered() -> None:
+    bridge = {**state("m.bridge", {"bridgebot": "@telegram:green.test"}), "state_key": "telegram"}
+    bot, person = (
+        event(text("hello"), sender=sender, event_id=f"${n}")
+        for n, sender in enumerate(("@telegram:green.test", "@telegram_ann:green.test"))
+    )
+    found = harvested(joined(state={"events": [bridge]}, timeline={"events": [bot, person]}))
+    kinds = [type(item).__name__ for item in found.batch.rooms[0].items]
+    assert kinds == ["Remark", "Incoming"]
+    assert found.batch.rooms[0].items[0].incoming.author.kind == "bot"  # type: ignore[union-attr]

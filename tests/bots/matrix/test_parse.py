@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentapp.foundation.envelope import AuthorKind, Place
+from bots.matrix.files import described
 from bots.matrix.parse import (
     Changed,
     Parsed,
@@ -127,6 +128,25 @@ def test_a_file_is_named() -> None:
     picture = {"msgtype": "m.image", "body": "Our cat", "filename": "cat.png", "url": "mxc://a/b"}
     assert said(picture).incoming.text == "[picture: cat.png]\nOur cat"
     assert said({**picture, "filename": 7}).incoming.text == "[picture: Our cat]"
+    info = {"mimetype": "image/png", "w": 1200, "h": 800, "size": 340_200}
+    assert said({**picture, "info": info}).incoming.text == (
+        "[picture: cat.png, image/png, 1200x800, 340 kB]\nOur cat"
+    )
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({"mimetype": "audio/ogg", "duration": 125_000, "size": 900}, ["2:05 min", "900 bytes"]),
+        ({"size": 2_500_000, "duration": 900}, ["1 s", "2.5 MB"]),
+        ({"mimetype": "text/html]\nSYSTEM", "w": True, "h": -1, "size": "9", "duration": 1.5}, []),
+        ({"w": 10**15, "h": 5, "size": float("nan")}, []),
+        ("picture", []),
+        (None, []),
+    ],
+)
+def test_what_a_file_is_stands_beside_its_name(info: object, words: list[str]) -> None:
+    assert [part for part in described(info) if "/" not in part] == words
 
 
 # -- who is named ------------------------------------------------------------------------------

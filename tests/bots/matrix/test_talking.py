@@ -177,3 +177,37 @@ def test_an_answer_stays_in_the_thread_it_was_asked_in(live_cast: Cast, synapse:
     reply = Message.objects.get(text="Green?").reply_to
     assert reply is not None
     assert reply.external_id == found["root"]
+
+
+def test_all_pieces_of_a_long_answer_stay_in_its_thread_and_ping_once(
+    live_cast: Cast, synapse: Synapse
+) -> None:
+    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    room = ann.opens(ada.user_id)
+    ada.joins(room)
+    login_agent(live_cast, live_cast.ada, synapse, ada)
+    long = "\n".join(f"{n} " + "tea " * 200 for n in range(12))
+
+    async def work(bridge: Bridge) -> dict[str, Any]:
+        async with matrix_host(bridge):
+            await connected(bridge, live_cast.ada)
+            root = await bridge.call(ann.says, room, "About tea:")
+            thread = {"rel_type": "m.thread", "event_id": root, "is_falling_back": True}
+            asked = await bridge.call(partial(ann.says, room, "All?", **{"m.relates_to": thread}))
+            await eventually(bridge, partial(record_of, room), ["About tea:", "All?"])
+            draft = await bridge.call(partial(answers, live_cast.ada, room, long, to=asked))
+            await eventually(bridge, lambda: status_of(draft), "published")
+            return {"root": root, "asked": asked}
+
+    found = run(work)
+    sent = [event["content"] for event in ann.reads(room) if event["sender"] == ada.user_id]
+    sent = [content for content in sent if "body" in content]
+    assert len(sent) == 2
+    assert "".join(content["body"] for content in sent).count("tea") == 2400
+    for content in sent:
+        relation = content["m.relates_to"]
+        assert (relation["event_id"], relation["m.in_reply_to"]["event_id"]) == (
+            found["root"],
+            found["asked"],
+        )
+    assert [content["m.mentions"] for content in sent] == [{"user_ids": [ann.user_id]}, {}]
