@@ -46,7 +46,12 @@ class RunningHost:
 def running_host(folder: Path) -> Iterator[RunningHost]:
     """Run all four on the database and broker of this test run."""
     port = free_port()
-    settings = {"PORT": str(port), "LLM_ALLOW_REQUESTS": "no", "DATABASE_POOL": "6"}
+    settings = {
+        "PORT": str(port),
+        "LLM_ALLOW_REQUESTS": "no",
+        "DATABASE_POOL": "6",
+        "MATRIX_ALLOW_PRIVATE": "yes",  # the homeserver of the tests is on this machine
+    }
     arguments = {
         "web": commands.web(host=HOST, port=port),
         "worker": commands.WORKER,

@@ -13,9 +13,14 @@ from playwright.sync_api import Page, expect
 from agentapp.drafts.models import Draft
 from agentapp.foundation import clock
 from agentapp.identity import services as identity
+from agentapp.identity.models import Room
+from agentapp.identity.services.logins import add_login
 from agentapp.identity.services.rooms import make_room_link
 from agentapp.llm.models import Provider
+from agentapp.presence import arrivals
 from agentapp.turns.models import Turn
+from bots.matrix.login import packed
+from bots.matrix.transport import Login
 from tests.fakes.model_server import ModelServer
 from tests.flows.conftest import Opener
 from tests.flows.stage import Stage, make_stage, make_user
@@ -35,6 +40,7 @@ OF_AN_OWNER: dict[str, Callable[[Stage], str]] = {
     "agent": lambda stage: reverse("agent", args=[stage.agent.pk]),
     "agent_edit": lambda stage: reverse("agent_edit", args=[stage.agent.pk]),
     "turn": lambda stage: reverse("turn", args=[Turn.objects.filter(agent=stage.agent)[0].pk]),
+    "platforms": lambda _: reverse("platforms"),
     "costs": lambda _: reverse("costs"),
     "settings": lambda _: reverse("settings"),
     "api_guide": lambda _: reverse("api_guide"),
@@ -64,7 +70,35 @@ def lived_in(running_host: object, model_server: ModelServer) -> Stage:
         circuit_failures=5,
         circuit_until=clock.now(),
     )
+    give_logins(stage)
     return stage
+
+
+def give_logins(stage: Stage) -> None:
+    """Give the agent a login that has trouble, a room there, and an invitation."""
+    user_id, nowhere = f"@mira{stage.agent.pk}:green.invalid", "https://green.invalid"
+    account = add_login(
+        agent_id=stage.agent.pk,
+        platform="matrix",
+        external_id=user_id,
+        name="Mira",
+        secret=packed(Login(nowhere, user_id, "DEVICE", "syt_token")),
+        by=stage.owner,
+    )
+    attic, cellar = (
+        Room.objects.create(
+            workspace=stage.workspace,
+            platform="matrix",
+            external_id=f"!{name}{stage.agent.pk}",
+            name=name,
+            reply_mode=Room.ReplyMode.APPROVE,
+        )
+        for name in ("Attic", "Cellar")
+    )
+    arrivals.arrived(room=attic, agent_id=stage.agent.pk, since=clock.now())
+    arrivals.invited(
+        room=cellar, agent_id=stage.agent.pk, account_id=account.pk, by="@ann:green.invalid"
+    )
 
 
 def of_a_visitor(stage: Stage) -> dict[str, str]:

@@ -1,0 +1,100 @@
+"""An agent gets a login on a real homeserver from the page, is invited, asked, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from agentapp.identity.models import Account, Agent, Room
+from agentapp.presence.models import Membership
+from tests.bots.matrix.test_rooms import seen_as
+from tests.bots.matrix.world import Member
+from tests.fakes.model_server import ModelServer
+from tests.fakes.synapse import Synapse
+from tests.flows.conftest import Opener
+from tests.flows.stage import Stage, make_stage
+from tests.flows.waiting import eventually
+
+ANSWER = "Shortbread, I think."
+
+
+@pytest.fixture(scope="module")
+def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    server = Synapse(tmp_path_factory.mktemp("synapse"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def careful(model: ModelServer, running_host: object) -> Stage:
+    model.reply = lambda body: ANSWER
+    stage = make_stage(model)
+    Agent.objects.filter(pk=stage.agent.pk).update(limits={"undo_seconds": 0})
+    return stage
+
+
+def give_login(page: Page, mira: Member, synapse: Synapse) -> None:
+    """Fill in the form; the first password is wrong, and nothing else is asked again."""
+    page.get_by_label("User", exact=True).fill(mira.user_id)
+    page.get_by_text("With a token, or at another address").click()
+    page.get_by_label("Homeserver").fill(synapse.url)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Check it, then save").click()
+    expect(page.locator(".error")).to_contain_text("does not accept this user and password")
+    expect(page.get_by_label("User", exact=True)).to_have_value(mira.user_id)
+    expect(page.get_by_label("Password")).to_have_value("")
+    page.get_by_label("Password").fill(mira.user.password)
+    page.get_by_role("button", name="Check it, then save").click()
+    expect(page.locator(".notice-good")).to_contain_text(f"Mira is {mira.user_id} now.")
+
+
+def test_an_agent_is_connected_invited_asked_and_answers_once_on_matrix(
+    careful: Stage, synapse: Synapse, open_browser: Opener
+) -> None:
+    ann, ben, mira = (Member(synapse, name) for name in ("ann", "ben", "mira"))
+    page = open_browser(f"/agents/{careful.agent.pk}/", user=careful.owner)
+    page.get_by_role("link", name="Give it a login elsewhere").click()
+    give_login(page, mira, synapse)
+    login = page.locator(".login")
+    expect(login.locator(".state")).to_have_text("Connected")
+
+    room = ann.opens(mira.user_id, ben.user_id, name="Tea")
+    ben.joins(room)
+    inbox = open_browser("/approvals/", user=careful.owner)
+    card = inbox.locator(".card", has_text="invites it into Tea")
+    expect(card).to_contain_text(ann.user_id)
+    card.get_by_role("button", name="Accept").click()
+    expect(card).to_have_count(0)
+    expect(login.locator(".door", has_text="Tea")).to_contain_text("I approve")
+    eventually(partial(seen_as, ann, room, mira.user_id), "accept")
+    assert Room.objects.get(external_id=room).reply_mode == "approve"
+
+    expect(login.locator(".is-done")).to_have_count(0)
+    ben.says(room, "Lovely weather")  # for nobody in particular
+    ann.says(room, "@Mira what goes with tea?", **{"m.mentions": {"user_ids": [mira.user_id]}})
+    expect(login.locator(".is-done")).to_have_count(2)
+    login.get_by_role("link", name="waits for you in Approvals").click()
+    assert ann.hears(room, mira.user_id) == []
+
+    page.locator(".card", has_text=ANSWER).get_by_role("button", name="Send", exact=True).click()
+    eventually(lambda: ann.hears(room, mira.user_id), [ANSWER])
+    page.goto("/platforms/")
+    expect(login).to_contain_text("It answered.")
+    assert ben.hears(room, mira.user_id) == [ANSWER]
+    removes_it(page, careful, ann, room, mira)
+    assert ann.hears(room, mira.user_id) == [ANSWER]
+
+
+def removes_it(page: Page, stage: Stage, ann: Member, room: str, mira: Member) -> None:
+    """Take the login away; it leaves the room there."""
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.locator(".login summary").first.click()
+    page.get_by_role("button", name="Remove this login").click()
+    expect(page.locator(".login")).to_have_count(0)
+    assert seen_as(ann, room, mira.user_id) == "decline"
+    assert Account.objects.get(agent=stage.agent, platform="matrix").secret == ""
+    assert Membership.objects.get(room__external_id=room).state == "left"
