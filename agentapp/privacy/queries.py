@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from agentapp.identity import policy
 from agentapp.identity.models import Agent, Identity, Person, User
@@ -27,14 +27,16 @@ def memories_of(user: User) -> QuerySet[Memory]:
 
 def agents_that_know(user: User, person: Person) -> QuerySet[Agent]:
     """Return the user's agents of the person's workspace that met or remember the person."""
+    known = agents_knowing(person).filter(pk__in=policy.visible(Agent, user))
+    return known if user.is_superuser else known.filter(owner=user)
+
+
+def agents_knowing(person: Person) -> QuerySet[Agent]:
+    """Return all agents that met or remember a person, for that person's own eyes."""
     met = Relationship.objects.filter(agent=OuterRef("pk"), person=person)
     remembered = Memory.objects.filter(agent=OuterRef("pk"), person=person)
-    return (
-        policy.visible(Agent, user)
-        .filter(Q(owner=user) | Q(pk__in=_all_agents(user)), workspace_id=person.workspace_id)
-        .filter(Exists(met) | Exists(remembered))
-        .order_by("pk")
-    )
+    own = Agent.objects.filter(workspace_id=person.workspace_id)
+    return own.filter(Exists(met) | Exists(remembered)).order_by("pk")
 
 
 def person_behind(user: User, *, workspace_id: int) -> Person | None:
@@ -46,8 +48,3 @@ def person_behind(user: User, *, workspace_id: int) -> Person | None:
         .first()
     )
     return handle.person if handle else None
-
-
-def _all_agents(user: User) -> QuerySet[Agent]:
-    """Return every agent to the host's admin, none to anybody else."""
-    return Agent.objects.all() if user.is_superuser else Agent.objects.none()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ninja import NinjaAPI
 
-from dashboard.api import agents, drafts, problems, rooms, turns
+from dashboard.api import agents, drafts, people, problems, rooms, turns
 from dashboard.api.callers import SessionCaller, TokenCaller
 
 api = NinjaAPI(
@@ -15,6 +15,6 @@ api = NinjaAPI(
     auth=[TokenCaller(), SessionCaller()],
     urls_namespace="api",
 )
-for module in (agents, rooms, turns, drafts):
+for module in (agents, people, rooms, turns, drafts):
     api.add_router("", module.router)
 problems.install(api)

@@ -13,9 +13,11 @@ from agentapp.drafts.services import Wish, propose
 from agentapp.identity.models import User
 from agentapp.identity.services.tenancy import give_seat
 from agentapp.identity.services.tokens import make_api_token
+from agentapp.memory.models import Memory
 from agentapp.turns.models import Turn
 from dashboard.api.urls import api
 from tests.cast import Cast, make_message, make_user
+from tests.dashboard.remembering import make_memory
 
 # What each caller may get. yes: it works; no: 403; none: it looks as if it were not there.
 YES, NO, NONE = "yes", "no", "none"
@@ -40,6 +42,15 @@ RULES: dict[tuple[str, str], dict[str, str]] = {
     ("get", "/agents/{agentId}/turns"): SEES_AGENT,
     ("get", "/agents/{agentId}/drafts"): SEES_AGENT,
     ("get", "/turns/{turnId}"): OWNER_ONLY,
+    ("get", "/people"): LISTS,
+    ("get", "/people/{personId}"): OWNER_ONLY,
+    ("get", "/people/{personId}/memories"): OWNER_ONLY,
+    ("get", "/people/{personId}/export"): OWNER_ONLY,
+    ("post", "/people/{personId}/forget"): OWNER_ONLY,
+    ("post", "/people/{personId}/never-remember"): OWNER_ONLY,
+    ("patch", "/memories/{memoryId}"): OWNER_ONLY,
+    ("delete", "/memories/{memoryId}"): OWNER_ONLY,
+    ("post", "/memories/{memoryId}/restore"): OWNER_ONLY,
     ("get", "/rooms"): LISTS,
     ("post", "/rooms"): CREATES,
     ("get", "/rooms/{roomId}"): SEES_ROOM,
@@ -63,6 +74,7 @@ class World:
     callers: dict[str, User]
     draft: Draft
     turn: Turn
+    memory: Memory
 
     def path(self, route: str) -> str:
         return "/api/v1" + route.format(
@@ -70,6 +82,8 @@ class World:
             roomId=self.cast.lounge.pk,
             turnId=self.turn.pk,
             draftId=self.draft.pk,
+            personId=self.memory.person_id,
+            memoryId=self.memory.pk,
         )
 
     def body(self, method: str, route: str) -> dict[str, object]:
@@ -79,6 +93,8 @@ class World:
             ("post", "/rooms"): {**workspace, "name": "New room"},
             ("post", "/rooms/{roomId}/messages"): {"text": "Hello"},
             ("patch", "/drafts/{draftId}"): {"content": "Changed"},
+            ("patch", "/memories/{memoryId}"): {"text": "Changed"},
+            ("post", "/people/{personId}/never-remember"): {"on": True},
             ("post", "/drafts/bulk-action"): {"draftIds": [self.draft.pk], "action": "reject"},
         }
         return bodies.get((method, route), {})
@@ -104,7 +120,7 @@ def world(cast: Cast) -> World:
         "stranger": cast.olga,
         "moderator": moderator,
     }
-    return World(cast, callers, draft, turn)
+    return World(cast, callers, draft, turn, make_memory(cast, cast.sam))
 
 
 def call(client: Client, world: World, method: str, route: str, **headers: str) -> int:
