@@ -101,7 +101,7 @@ def _ms_since(started: float) -> int:
 
 def _stop_check(begun: Begun, is_interrupted: Callable[[], bool]) -> Callable[[], bool]:
     """Return a check that asks the database at most every `STOP_POLL_SECONDS`."""
-    asked_at = 0.0
+    asked_at = time.monotonic()  # what was read for the prompt says that it may begin
 
     def should_stop() -> bool:
         nonlocal asked_at

@@ -31,7 +31,7 @@ def handles(workspace_id: int, platform: str, external_id: str) -> QuerySet[Iden
     )
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def ensure_identity(
     *,
     workspace: Workspace,

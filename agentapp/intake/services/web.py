@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from agentapp.conversation import services as conversation
 from agentapp.conversation.models import Message
 from agentapp.foundation import clock
 from agentapp.foundation.errors import Conflict, Invalid, NotFound, Refused
+from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import is_visible, normalised, one_line
 from agentapp.identity import policy
 from agentapp.identity.models import Room, User
@@ -61,7 +63,12 @@ def post_web_message(
         mentioned=places.named_in(room=room, text=clean),
     )
     queue([(author, room, recorded)])
-    return Message.objects.select_related("author", "reply_to__author").get(pk=recorded.id)
+    return _shown.get(message_id=recorded.id)
+
+
+@prepared
+def _shown(message_id: int) -> QuerySet[Message]:
+    return Message.objects.select_related("author", "reply_to__author").filter(pk=message_id)
 
 
 @transaction.atomic
