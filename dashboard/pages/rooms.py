@@ -14,12 +14,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from agentapp.conversation.queries import PAGE, recent
 from agentapp.drafts.queries import inbox
 from agentapp.foundation import clock
-from agentapp.foundation.errors import AgentError, Invalid
+from agentapp.foundation.errors import AgentError, Invalid, Refused
 from agentapp.identity import policy
 from agentapp.identity import services as identity
 from agentapp.identity.models import Agent, Room, Workspace
 from agentapp.identity.policy import Verb
 from agentapp.identity.queries import real_workspace_of
+from agentapp.identity.services.people import LOCAL
 from agentapp.intake import services as intake
 from agentapp.presence import services as presence
 from dashboard.forms import RoomForm, RoomNameForm
@@ -196,6 +197,8 @@ def room_add_agent(request: HttpRequest, room_id: int) -> HttpResponse:
     row = seen_room(request, room_id)
     user = member(request)
     policy.require(user, Verb.MANAGE, row)
+    if row.platform != LOCAL:
+        raise Refused("Invite it there. The invitation then waits under Approvals.")
     agent_id = request.POST.get("agent", "")
     if not (agent_id.isascii() and agent_id.isdigit()):
         raise Http404

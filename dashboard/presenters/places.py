@@ -13,6 +13,7 @@ from agentapp.foundation.units import dollars
 from agentapp.identity import policy
 from agentapp.identity.models import Agent, Room, RoomLink, User
 from agentapp.identity.policy import Verb
+from agentapp.identity.services.people import LOCAL
 from agentapp.turns.models import Turn
 from dashboard.presenters.faces import Face, agent_face, identity_face
 from dashboard.presenters.rooms import Presence
@@ -63,6 +64,7 @@ class SideShown:
     addable: list[AgentChoice]
     links: int
     can_manage: bool
+    can_invite: bool
     dials: list[Option]
     modes: list[Option]
     mode_words: str
@@ -75,7 +77,9 @@ def show_side(user: User, room: Room, here: Presence, *, now: datetime) -> SideS
     agents = [row.agent for row in here.agents]
     states = states_of(agents, now=now)
     seats = [SeatShown(one.pk, agent_face(one), states[one.pk]) for one in agents]
-    addable = addable_agents(user, room) if can_manage else []
+    # On a platform people and agents come in by invitations there.
+    is_ours = room.platform == LOCAL
+    addable = addable_agents(user, room) if can_manage and is_ours else []
     people = [identity_face(one) for one in here.people]
     return SideShown(
         agents=seats,
@@ -85,6 +89,7 @@ def show_side(user: User, room: Room, here: Presence, *, now: datetime) -> SideS
         addable=addable,
         links=_open_links(room) if can_manage else 0,
         can_manage=can_manage,
+        can_invite=can_manage and is_ours,
         dials=[Option(str(code), str(label)) for code, label in Room.Dial.choices],
         modes=[Option(str(code), str(label)) for code, label in Room.ReplyMode.choices],
         mode_words=_MODE_WORDS[Room.ReplyMode(room.reply_mode)],

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.db import transaction
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
@@ -17,6 +18,7 @@ from agentapp.identity.models import Room
 from agentapp.identity.services.logins import add_login
 from agentapp.identity.services.rooms import make_room_link
 from agentapp.llm.models import Provider
+from agentapp.memory.models import Memory
 from agentapp.presence import arrivals
 from agentapp.turns.models import Turn
 from bots.matrix.login import packed
@@ -41,6 +43,10 @@ OF_AN_OWNER: dict[str, Callable[[Stage], str]] = {
     "agent_edit": lambda stage: reverse("agent_edit", args=[stage.agent.pk]),
     "turn": lambda stage: reverse("turn", args=[Turn.objects.filter(agent=stage.agent)[0].pk]),
     "platforms": lambda _: reverse("platforms"),
+    "people": lambda _: reverse("people"),
+    "person": lambda stage: reverse("person", args=[remembered(stage).person_id]),
+    "memory_edit": lambda stage: reverse("memory_edit", args=[remembered(stage).pk]),
+    "me": lambda stage: reverse("me", args=[stage.room.pk]),
     "costs": lambda _: reverse("costs"),
     "settings": lambda _: reverse("settings"),
     "api_guide": lambda _: reverse("api_guide"),
@@ -48,6 +54,21 @@ OF_AN_OWNER: dict[str, Callable[[Stage], str]] = {
     "second factor": lambda _: reverse("mfa_index"),
     "nothing here": lambda _: "/nothing/here/",
 }
+
+
+def remembered(stage: Stage) -> Memory:
+    """Have the agent remember something of the owner, in public and in private."""
+    handle = identity.ensure_local_identity(user=stage.owner, workspace=stage.workspace)
+    for audience in (Memory.Audience.DIRECT, Memory.Audience.PUBLIC):
+        memory, _ = Memory.objects.get_or_create(
+            workspace=stage.workspace,
+            agent=stage.agent,
+            person=handle.person,
+            room=stage.room,
+            audience=audience,
+            text="I have two cats.",
+        )
+    return memory
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +116,11 @@ def give_logins(stage: Stage) -> None:
         )
         for name in ("Attic", "Cellar")
     )
-    arrivals.arrived(room=attic, agent_id=stage.agent.pk, since=clock.now())
-    arrivals.invited(
-        room=cellar, agent_id=stage.agent.pk, account_id=account.pk, by="@ann:green.invalid"
-    )
+    with transaction.atomic():
+        arrivals.arrived(room=attic, agent_id=stage.agent.pk, since=clock.now())
+        arrivals.invited(
+            room=cellar, agent_id=stage.agent.pk, account_id=account.pk, by="@ann:green.invalid"
+        )
 
 
 def of_a_visitor(stage: Stage) -> dict[str, str]:

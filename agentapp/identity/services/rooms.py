@@ -121,7 +121,7 @@ def make_room_link(*, room_id: int, by: User, hours: int = 72) -> str:
     if not shortest <= hours <= longest:
         raise Invalid(f"An invitation lasts between {shortest} and {longest} hours.")
     room = _managed(room_id, by)
-    if room.kind == Room.Kind.DIRECT or room.is_tryout or room.gone_at is not None:
+    if room.platform != LOCAL or room.kind == Room.Kind.DIRECT or room.is_tryout or room.gone_at:
         raise Refused("Nobody else can be let into this room.")
     token = secrets.token_urlsafe(TOKEN_BYTES)
     RoomLink.objects.create(

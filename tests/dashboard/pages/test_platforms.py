@@ -235,6 +235,20 @@ def test_leaving_and_removing_are_left_for_the_connector_to_do(
     assert "Leaving its rooms" in root.get(reverse("platforms")).content.decode()
 
 
+def test_a_room_elsewhere_takes_nobody_in_from_here(
+    cast: Cast, root: Client, owls: OwlPost
+) -> None:
+    row = make_place(cast, make_login(cast, cast.ada))
+    make_login(cast, cast.bo, "@bo:here.test")
+    page = root.get(reverse("room", args=[row.room_id])).content.decode()
+    assert "Let an agent in" not in page
+    assert "Make a link" not in page
+    for name, fields in (("room_add_agent", {"agent": cast.bo.pk}), ("room_link", {})):
+        answer = root.post(reverse(name, args=[row.room_id]), fields, **AS_SCRIPT)
+        assert answer.status_code == 403
+    assert Membership.objects.filter(room=row.room).count() == 1
+
+
 # -- the first words ---------------------------------------------------------------------------
 
 
