@@ -22,6 +22,7 @@ TICKS = [
     Tick(
         "memory-indexing", "agentapp.tick_memory", 30, "embeds what could not be embedded at once"
     ),
+    Tick("memory-upkeep", "agentapp.tick_memory_upkeep", 86_400, "consolidates, promotes, prunes"),
     Tick("talks", "agentapp.tick_talks", 300, "goes over talks after 30 minutes of silence"),
     Tick("demo", "agentapp.tick_demo", 2, "moves the demo room while somebody watches"),
 ]

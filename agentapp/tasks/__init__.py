@@ -9,7 +9,7 @@ from agentapp.tasks.demo import tick_demo
 from agentapp.tasks.drafts import tick_drafts
 from agentapp.tasks.gateway import tick_gateway
 from agentapp.tasks.lanes import tick_lanes, wake_lanes
-from agentapp.tasks.memory import tick_memory
+from agentapp.tasks.memory import tick_memory, tick_memory_upkeep
 from agentapp.tasks.safety import tick_safety
 from agentapp.tasks.talks import tick_talks
 
@@ -19,6 +19,7 @@ __all__ = [
     "tick_gateway",
     "tick_lanes",
     "tick_memory",
+    "tick_memory_upkeep",
     "tick_safety",
     "tick_talks",
     "wake_lanes",

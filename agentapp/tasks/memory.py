@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from agentapp.foundation.database import fresh_connection
-from agentapp.memory import indexing
+from agentapp.memory import indexing, upkeep
 
 
 @shared_task(name="agentapp.tick_memory")
@@ -13,3 +13,10 @@ def tick_memory() -> int:
     """Every 30 seconds: embed what could not be embedded at once."""
     with fresh_connection():
         return indexing.complete_pending()
+
+
+@shared_task(name="agentapp.tick_memory_upkeep")
+def tick_memory_upkeep() -> int:
+    """Every night: consolidate, promote, prune and trim what is remembered."""
+    with fresh_connection():
+        return upkeep.keep_up()
