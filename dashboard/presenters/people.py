@@ -40,6 +40,7 @@ class PersonRow:
     remembered: int
     last_contact: datetime | None
     never_remember: bool
+    is_demo: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def show_people(user: User, *, query: str = "", before: int | None = None) -> Pe
         people = people.filter(Q(name__icontains=word) | Q(identities__name__icontains=word))
     if before is not None:
         people = people.filter(pk__lt=before)
-    found = list(people.distinct().order_by("-pk")[: PAGE + 1])
+    found = list(people.select_related("workspace").distinct().order_by("-pk")[: PAGE + 1])
     page = found[:PAGE]
     bonds = _bonds(user, page)
     remembered = dict(
@@ -195,6 +196,7 @@ def _row(person: Person, bonds: Sequence[Relationship], remembered: int) -> Pers
         remembered=remembered,
         last_contact=max(contacts, default=None),
         never_remember=person.never_remember,
+        is_demo=person.workspace.is_demo,
     )
 
 
@@ -261,6 +263,8 @@ def _fact_words(memory: Memory, *, now: datetime) -> str:
     fact: Fact | None = getattr(memory, "fact", None)
     if fact is None:
         return ""
-    about = f"{fact.subject}, {fact.predicate}" if fact.subject else fact.predicate
-    ended = "" if fact.status == Fact.Status.CURRENT else " (until they said otherwise)"
+    about = (
+        f"Their {fact.subject}, {fact.predicate}" if fact.subject else fact.predicate.capitalize()
+    )
+    ended = "" if fact.status == Fact.Status.CURRENT else ", until they said otherwise"
     return f"{about}: {fact.object}{ended}"
