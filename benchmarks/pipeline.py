@@ -14,14 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,14 +26,13 @@ import psycopg
 
 from agentapp.management.stack import commands
 from benchmarks.measuring import Stages, percentile, processor_seconds
-from benchmarks.rooms import AGENTS, MODEL_PORT, published, say, seed, wait_for_replies, warm
+from benchmarks.processes import MODEL_PORT, process, stage
+from benchmarks.rooms import AGENTS, latencies, published, say, seed, wait_for_replies, warm
 from tests.fakes.model_server import KEY
-from tests.services import running_services
 
 if TYPE_CHECKING:
     from agentapp.identity.models import Room, User
 
-ROOT = Path(__file__).resolve().parents[1]
 FLOOR_THREADS = 64
 ALONE = 15  # messages sent one by one
 
@@ -56,20 +51,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rooms", type=int, default=200)
     rooms = parser.parse_args().rooms
-    with ExitStack() as stack:
-        environment = stack.enter_context(running_services(settings=()))
-        os.environ.update(environment, DJANGO_SETTINGS_MODULE="agentapp.config.settings")
-        stack.enter_context(
-            _process("-m", "tests.fakes.model_server", "--port", str(MODEL_PORT), "--gap", "0")
-        )
-        _wait_for_model()
+    with stage():
         floor = _floor(rooms)
-        import django
-
-        django.setup()
-        from agentapp.memory.embeddings import embed
-
-        embed(["warm"])  # builds the model file once; not part of any reply
         places = seed(rooms + ALONE)
         whole = _whole(places[:rooms])
         alone = _alone(places[rooms:])
@@ -80,8 +63,8 @@ def main() -> None:
 
 def _whole(places: list[tuple[User, Room]]) -> Measured:
     with ExitStack() as stack:
-        worker = stack.enter_context(_process(*commands.WORKER))
-        bots = stack.enter_context(_process(*commands.BOTS))
+        worker = stack.enter_context(process(*commands.WORKER))
+        bots = stack.enter_context(process(*commands.BOTS))
         warm(places)
         servers = {"worker": [worker], "bots": [bots], "postgres": _postgres()}
         before = {name: processor_seconds(pids) for name, pids in servers.items()}
@@ -96,20 +79,20 @@ def _whole(places: list[tuple[User, Room]]) -> Measured:
     cpu = {"intake": intake, **spent}
     return Measured(
         replies_per_second=len(places) / seconds,
-        latencies=_latencies(newest=len(places)),
+        latencies=latencies(newest=len(places)),
         cpu_ms={name: 1000 * value / len(places) for name, value in cpu.items()},
     )
 
 
 def _alone(places: list[tuple[User, Room]]) -> list[float]:
     """Say one message at a time to an idle host."""
-    with _process(*commands.WORKER), _process(*commands.BOTS):
+    with process(*commands.WORKER), process(*commands.BOTS):
         warm(places)
         done = published()
         for n, (user, room) in enumerate(places, start=1):
             say(user, room, "Ada, and in the sun?")
             wait_for_replies(done + n)
-    return _latencies(newest=len(places))
+    return latencies(newest=len(places))
 
 
 def _stages(places: list[tuple[User, Room]]) -> dict[str, float]:
@@ -163,7 +146,7 @@ def _floor(messages: int) -> Measured:
         connection.execute("CREATE TABLE floor (id bigserial, text text)")
         connection.execute("GRANT ALL ON floor, floor_id_seq TO greenroom_app")
     local = threading.local()
-    latencies: list[float] = []
+    waits: list[float] = []
 
     def answer(_: int) -> None:
         begun = time.monotonic()
@@ -178,30 +161,16 @@ def _floor(messages: int) -> Measured:
         )
         words = "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
         local.connection.execute("INSERT INTO floor (text) VALUES (%s)", [words])
-        latencies.append(1000 * (time.monotonic() - begun))
+        waits.append(1000 * (time.monotonic() - begun))
 
     with ThreadPoolExecutor(FLOOR_THREADS) as pool:
         list(pool.map(answer, range(FLOOR_THREADS)))  # connections and client are warm after it
-        latencies.clear()
+        waits.clear()
         cpu, begun = time.process_time(), time.monotonic()
         list(pool.map(answer, range(messages)))
         seconds = time.monotonic() - begun
     cpu = time.process_time() - cpu
-    return Measured(messages / seconds, latencies, {"all": 1000 * cpu / messages})
-
-
-def _latencies(*, newest: int) -> list[float]:
-    """Return question-to-reply times of the newest published replies, by the database's clock."""
-    with psycopg.connect(_dsn()) as connection:
-        rows = connection.execute(
-            "SELECT extract(epoch FROM reply.created_at - question.created_at) * 1000"
-            " FROM agentapp_outbound o JOIN agentapp_message reply ON reply.id = o.message_id"
-            " JOIN agentapp_draft d ON d.id = o.draft_id"
-            " JOIN agentapp_message question ON question.id = d.target_id"
-            " WHERE o.state = 'sent' ORDER BY o.id DESC LIMIT %s",
-            [newest],
-        ).fetchall()
-    return [float(value) for (value,) in rows]
+    return Measured(messages / seconds, waits, {"all": 1000 * cpu / messages})
 
 
 def _postgres() -> list[int]:
@@ -221,39 +190,6 @@ def _parent(pid: int) -> int:
 
 def _dsn() -> str:
     return os.environ["DATABASE_URL"]
-
-
-def _wait_for_model() -> None:
-    import socket
-
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", MODEL_PORT)) == 0:
-                return
-        time.sleep(0.05)
-    raise SystemExit("the model server did not start")
-
-
-@contextmanager
-def _process(*arguments: str) -> Iterator[int]:
-    log = Path(tempfile.gettempdir()) / f"bench-{arguments[1].rpartition('.')[2]}.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=os.environ | {"LOG_LEVEL": "WARNING"},
-            stdout=out,
-            stderr=out,
-        )
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _report(

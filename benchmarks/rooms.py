@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
+from benchmarks.processes import MODEL_PORT
 from tests.fakes.model_server import KEY
 
 if TYPE_CHECKING:
     from agentapp.identity.models import Agent, Room, User
 
-MODEL_PORT = 19_009
 AGENTS = 10
 PATIENCE_SECONDS = 300.0
 
@@ -78,3 +81,17 @@ def wait_for_replies(count: int) -> None:
         if time.monotonic() > give_up:
             raise SystemExit(f"only {published()} of {count} replies were published")
         time.sleep(0.02)
+
+
+def latencies(*, newest: int) -> list[float]:
+    """Return question-to-reply times of the newest published replies, by the database's clock."""
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        rows = connection.execute(
+            "SELECT extract(epoch FROM reply.created_at - question.created_at) * 1000"
+            " FROM agentapp_outbound o JOIN agentapp_message reply ON reply.id = o.message_id"
+            " JOIN agentapp_draft d ON d.id = o.draft_id"
+            " JOIN agentapp_message question ON question.id = d.target_id"
+            " WHERE o.state = 'sent' ORDER BY o.id DESC LIMIT %s",
+            [newest],
+        ).fetchall()
+    return [float(value) for (value,) in rows]

@@ -32,7 +32,7 @@ from agentapp.turns.services import TurnTaken
 
 logger = logging.getLogger(__name__)
 
-THREADS = 64
+THREADS = 128  # each waits for a model most of its time
 CLAIM_AT_ONCE = 20  # lanes per claim
 ASK_AGAIN_SECONDS = 3.0
 

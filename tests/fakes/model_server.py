@@ -180,6 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
     completions_path = "/v1/chat/completions"
+    embeddings_path = "/v1/embeddings"
     models_path = "/v1/models"
 
     @override
@@ -212,7 +213,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         seen = self._note(body)
         try:
-            if self.path != self.completions_path:
+            if self.path == self.embeddings_path and self._may_enter():
+                self._embed(seen)
+            elif self.path != self.completions_path:
                 self._error(404, "not_found", "Unknown path")
             elif self._may_enter():
                 self._complete(seen, owner._take())
@@ -221,6 +224,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         finally:
             seen.ended_at = time.monotonic()
+
+    def _embed(self, seen: Seen) -> None:
+        """Give each text a vector that depends on its first word alone."""
+        size = seen.body["dimensions"]
+        texts = seen.body["input"]
+        seen.tokens_in = sum(map(tokens_of, texts))
+        rows = []
+        for place, text in reversed(list(enumerate(texts))):
+            vector = [0.0] * size
+            vector[sum(text.split()[0].lower().encode()) % size] = 1.0
+            rows.append({"index": place, "embedding": vector})
+        self._json(200, {"data": rows, "usage": {"prompt_tokens": seen.tokens_in}})
 
     def _note(self, body: dict[str, Any]) -> Seen:
         key = self._key()
@@ -412,9 +427,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=9009)
     parser.add_argument("--gap", type=float, default=0.02)
+    parser.add_argument("--latency", type=float, default=0.0)
     options = parser.parse_args()
     with ModelServer(port=options.port) as server, suppress(KeyboardInterrupt):
-        server.always(Behaviour(gap=options.gap))
+        server.always(Behaviour(gap=options.gap, latency=options.latency))
         print(f"{server.base_url} with key {server.key}", flush=True)  # noqa: T201
         threading.Event().wait()
 

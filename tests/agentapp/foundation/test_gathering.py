@@ -104,7 +104,7 @@ def test_a_thread_that_ends_in_the_middle_leaves_nobody_waiting() -> None:
 
 
 def test_who_is_in_a_transaction_is_refused(transactional_db: None) -> None:
-    gathered = Gathered(lambda items: list(items))
+    gathered = Gathered[int, int](list)
     with transaction.atomic(), pytest.raises(OpenTransaction):
         gathered(1)
     assert gathered(1) == 1
