@@ -6,6 +6,7 @@ Not part of the tests; run it by name: `.venv/bin/pytest tests/flows/make_pictur
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
@@ -13,14 +14,25 @@ from playwright.sync_api import Browser, expect
 from agentapp.drafts.models import Draft
 from agentapp.identity.models import Seat, User
 from agentapp.identity.services.agents import create_agent
+from agentapp.identity.services.logins import add_login
 from agentapp.identity.services.rooms import create_room, join_room, set_reply_mode
 from agentapp.identity.services.tenancy import give_seat
 from agentapp.identity.templates import LIBRARIAN
 from agentapp.intake.services import post_web_message
+from agentapp.presence.invitations import accept_invitation, waiting_for
 from agentapp.presence.services import add_agent
+from bots.matrix.login import packed
+from bots.matrix.transport import Login
+from tests.bots.matrix.test_rooms import seen_as
+from tests.bots.matrix.world import Member
 from tests.fakes.model_server import ModelServer
+from tests.fakes.synapse import Synapse
 from tests.flows.processes import RunningHost
 from tests.flows.stage import Stage, log_in, make_stage, make_user
+from tests.flows.test_platforms import synapse
+from tests.flows.waiting import eventually
+
+__all__ = ["synapse"]
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 WINDOW = {"width": 1180, "height": 760}
@@ -92,4 +104,41 @@ def test_take_the_approvals(
     page.wait_for_timeout(1_000)
     PICTURES.mkdir(exist_ok=True)
     page.screenshot(path=PICTURES / "approvals.png")
+    context.close()
+
+
+def test_take_the_platforms(
+    running_host: RunningHost, model: ModelServer, browser: Browser, synapse: Synapse
+) -> None:
+    """A login on a homeserver with a room, an invitation, and first words that wait."""
+    model.reply = lambda body: "Hello Ann! Kettle is on."
+    stage = make_stage(model, reply_mode="approve")
+    ann, mira = Member(synapse, "ann"), Member(synapse, "mira")
+    login = Login(synapse.url, mira.user_id, mira.user.device_id, mira.user.token)
+    add_login(
+        agent_id=stage.agent.pk,
+        platform="matrix",
+        external_id=mira.user_id,
+        name="Mira",
+        secret=packed(login),
+        by=stage.owner,
+    )
+    kitchen = ann.opens(mira.user_id, name="Kitchen table")
+    ann.opens(mira.user_id, name="Garden club")
+    while waiting_for(stage.owner).count() < 2:
+        time.sleep(0.1)
+    invitation = waiting_for(stage.owner).get(room__external_id=kitchen)
+    accept_invitation(membership_id=invitation.pk, by=stage.owner)
+    eventually(partial(seen_as, ann, kitchen, mira.user_id), "accept")
+    ann.says(kitchen, "@Mira hello", **{"m.mentions": {"user_ids": [mira.user_id]}})
+    wait_for("Mira", stage)
+
+    context = browser.new_context(
+        base_url=running_host.url, viewport=WINDOW, device_scale_factor=SHARPNESS
+    )
+    log_in(context, stage.owner, url=running_host.url)
+    page = context.new_page()
+    page.goto("/platforms/")
+    expect(page.locator(".is-done")).to_have_count(2)
+    page.screenshot(path=PICTURES / "platforms.png")
     context.close()
