@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from agentapp.engine.prompt import Prompt, Written, written
 from agentapp.engine.queries.reading import Reading, read_for_answers
-from agentapp.foundation.database import released_connection
 from agentapp.foundation.gathering import Gathered
-from agentapp.memory.embeddings import EmbeddingUnavailable, Vector, embed
 from agentapp.memory.recall import recall
 from agentapp.memory.rules import Recalled
+from agentapp.memory.vectors import Asked, Sought, embed_asked
 from agentapp.turns import services as turns
 from agentapp.turns.models import Turn
 
@@ -37,9 +35,17 @@ def assemble(*, turn: Turn) -> Prompt | None:
 
 def _assemble(asked: Sequence[Turn]) -> list[Prompt | None]:
     readings = read_for_answers(asked)
-    vectors = iter(_vectors([_said(reading) for reading in readings if reading]))
+    sought = iter(
+        embed_asked(
+            [
+                Asked(turn.workspace_id, turn.agent_id, _said(reading))
+                for turn, reading in zip(asked, readings, strict=True)
+                if reading
+            ]
+        )
+    )
     made = [
-        _written(turn, reading, next(vectors)) if reading else None
+        _written(turn, reading, next(sought)) if reading else None
         for turn, reading in zip(asked, readings, strict=True)
     ]
     turns.note_contexts(
@@ -58,17 +64,7 @@ def _said(reading: Reading) -> str:
     return "\n".join(message.text for message in reading.answered)[-QUERY_CHARACTERS:]
 
 
-def _vectors(texts: Sequence[str]) -> Sequence[Vector | None]:
-    """Embed what is said; without an embedding model memories are found only by their words."""
-    asked = [text for text in texts if text]
-    found: Sequence[Vector | None] = [None] * len(asked)
-    with suppress(EmbeddingUnavailable), released_connection():
-        found = embed(asked)
-    vectors = iter(found)
-    return [next(vectors) if text else None for text in texts]
-
-
-def _written(turn: Turn, reading: Reading, vector: Vector | None) -> Written:
+def _written(turn: Turn, reading: Reading, sought: Sought) -> Written:
     said = _said(reading)
     memories: list[Recalled] = []
     if said:
@@ -76,7 +72,8 @@ def _written(turn: Turn, reading: Reading, vector: Vector | None) -> Written:
             agent_id=turn.agent_id,
             person_id=turn.person_id,
             room_id=reading.room.pk,
-            vector=vector,
+            vector=sought.vector,
+            model=sought.model,
             said=said,
             limit=int(reading.limits["memories"]),
         )

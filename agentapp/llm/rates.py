@@ -67,6 +67,8 @@ _BY_SOURCE: dict[str, tuple[tuple[str, float, float, float], ...]] = {
         ("o4-mini*", 1.10, 4.40, 0.275),
         ("o3-mini*", 1.10, 4.40, 0.55),
         ("o3*", 2.00, 8.00, 0.50),
+        ("text-embedding-3-small*", 0.02, 0.00, 0.02),
+        ("text-embedding-3-large*", 0.13, 0.00, 0.13),
     ),
     _ANTHROPIC: (
         ("claude-fable-5*", 10.00, 50.00, 1.00),

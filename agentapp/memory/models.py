@@ -237,16 +237,20 @@ class Talk(Record):
 
 
 class EmbeddingChoice(Record):
-    """Which model makes a workspace's vectors; without a row it is the one on this machine."""
+    """Which model makes a workspace's vectors; without a provider the one on this machine does.
+
+    `moved_at` is empty while older memories still get vectors of the chosen model.
+    """
 
     scope_path: ClassVar[str] = "workspace"
 
     workspace = models.OneToOneField(
         Workspace, on_delete=models.CASCADE, related_name="embedding_choice"
     )
-    provider = models.ForeignKey("agentapp.Provider", on_delete=models.CASCADE)
-    model = models.CharField(max_length=80)
+    provider = models.ForeignKey("agentapp.Provider", on_delete=models.SET_NULL, null=True)
+    model = models.CharField(max_length=70)
     dimensions = models.PositiveSmallIntegerField()
+    moved_at = models.DateTimeField(null=True, blank=True)
     chosen_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:

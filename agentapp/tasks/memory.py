@@ -10,9 +10,9 @@ from agentapp.memory import indexing, upkeep
 
 @shared_task(name="agentapp.tick_memory")
 def tick_memory() -> int:
-    """Every 30 seconds: embed what could not be embedded at once."""
+    """Every 30 seconds: embed what could not be embedded at once; move to a new model."""
     with fresh_connection():
-        return indexing.complete_pending()
+        return indexing.complete_pending() + indexing.move_all()
 
 
 @shared_task(name="agentapp.tick_memory_upkeep")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -64,6 +65,38 @@ class OpenAIAdapter(Adapter):
         if not isinstance(rows, list):
             raise malformed()
         return fields.names(rows)
+
+    def embed(
+        self, target: Target, watch: Watch, *, model: str, dimensions: int, texts: Sequence[str]
+    ) -> tuple[list[list[float]], int | None]:
+        """Return one vector per text, in their order, and the tokens the server counted.
+
+        Raises:
+            Failure: The server refused, or answered something that is no vector of that size.
+        """
+        body = {"model": model, "input": list(texts), "dimensions": dimensions}
+        with explained(target, _SDK), watched(watch):
+            client = _client(os.getpid(), target.base_url, target.key)
+            found = client.post("/embeddings", body=body, cast_to=object)
+            rows = fields.field(found, "data")
+            vectors = _vectors(rows, count=len(texts), dimensions=dimensions)
+        return vectors, fields.count(fields.field(found, "usage"), "prompt_tokens")
+
+
+def _vectors(rows: object, *, count: int, dimensions: int) -> list[list[float]]:
+    if not isinstance(rows, list) or len(rows) != count:
+        raise malformed()
+    found: dict[object, list[float]] = {}
+    for row in rows:
+        vector = fields.field(row, "embedding")
+        if not isinstance(vector, list) or len(vector) != dimensions:
+            raise malformed()
+        if not all(isinstance(x, (int, float)) and math.isfinite(x) for x in vector):
+            raise malformed()
+        found[fields.field(row, "index")] = [float(x) for x in vector]
+    if set(found) != set(range(count)):
+        raise malformed()
+    return [found[place] for place in range(count)]
 
 
 @lru_cache(maxsize=MAX_CLIENTS)

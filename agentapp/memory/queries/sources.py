@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from agentapp.conversation.models import Message
 from agentapp.foundation.clock import GreenroomNow
@@ -20,6 +20,7 @@ class Pending:
 
     id: int
     text: str
+    workspace_id: int
 
 
 def get_turn_answering(*, turn_id: int, message_id: int) -> Turn | None:
@@ -94,11 +95,31 @@ def made_of(message_id: int) -> Q:
 
 
 def list_pending(*, limit: int) -> list[Pending]:
-    """List the oldest memories that nobody can recall yet for want of a vector; one query."""
-    rows = (
-        Memory.objects.filter(embedding__isnull=True, withdrawn_at__isnull=True, deleted_at=None)
-        .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=GreenroomNow()))
-        .order_by("id")
-        .values_list("id", "text")[:limit]
+    """List the oldest memories without any vector; one query."""
+    rows = _alive().filter(embedding__isnull=True).order_by("id")
+    return [Pending(*row) for row in rows.values_list("id", "text", "workspace_id")[:limit]]
+
+
+def list_stale(*, workspace_id: int, model: str, limit: int) -> list[Pending]:
+    """List memories of a workspace whose vectors are of another model; one query."""
+    rows = _alive().filter(workspace_id=workspace_id, embedding__isnull=False)
+    stale = rows.exclude(embedding_model=model).order_by("id")
+    return [Pending(*row) for row in stale.values_list("id", "text", "workspace_id")[:limit]]
+
+
+def count_moved(*, workspace_id: int, model: str) -> tuple[int, int]:
+    """Count a workspace's memories that have vectors of a model, and all of them; one query."""
+    counted = (
+        _alive()
+        .filter(workspace_id=workspace_id)
+        .aggregate(moved=Count("pk", filter=Q(embedding_model=model)), all=Count("pk"))
     )
-    return [Pending(*row) for row in rows]
+    return counted["moved"], counted["all"]
+
+
+def _alive() -> QuerySet[Memory]:
+    return Memory.objects.filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=GreenroomNow()),
+        withdrawn_at__isnull=True,
+        deleted_at__isnull=True,
+    )

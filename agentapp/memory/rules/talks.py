@@ -109,6 +109,18 @@ def last_word(lines: Sequence[Line]) -> Line | None:
     return None
 
 
+def quoted(words: object, text: str) -> str:
+    """Return words that stand in a text and tell of its writer, on one line; "" for any others."""
+    quote = _words(words)
+    fits = (
+        0 < len(quote) <= MAX_QUOTE
+        and _stands_in(quote, _words(text))
+        and bool(phrases.SPEAKS_OF_SELF.search(quote))
+        and not _is_unwanted(quote)
+    )
+    return quote if fits else ""
+
+
 def _object(text: str) -> Mapping[str, object]:
     start, end = text.find("{"), text.rfind("}")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agentapp.memory.services.remembering import (
     mark_used,
     remember,
+    remember_words,
     rewrite_from_message,
     set_vector,
     text_hash,
@@ -14,6 +15,7 @@ from agentapp.memory.services.remembering import (
 __all__ = [
     "mark_used",
     "remember",
+    "remember_words",
     "rewrite_from_message",
     "set_vector",
     "text_hash",

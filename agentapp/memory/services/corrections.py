@@ -44,6 +44,10 @@ FROM (
 WHERE talk.id = newest.talk_id
 """
 
+FORGET = """
+DELETE FROM agentapp_memory WHERE person_id = %(person_id)s AND agent_id = ANY(%(agent_ids)s)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
@@ -148,7 +152,8 @@ def forget_person(*, person_id: int, agent_ids: Collection[int]) -> list[Forgott
         )
     )
     gone = [Forgotten(*row) for row in counted]
-    rows.delete()
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET, whose)
     return gone
 
 

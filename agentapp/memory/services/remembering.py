@@ -7,20 +7,16 @@ import logging
 from collections.abc import Sequence
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from agentapp.conversation.models import Message
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.database import released_connection
 from agentapp.memory import queries, rules
-from agentapp.memory.embeddings import (
-    EMBEDDING_DIMENSIONS,
-    EMBEDDING_MODEL,
-    EmbeddingUnavailable,
-    Vector,
-    embed,
-)
+from agentapp.memory.embeddings import EmbeddingUnavailable, Vector
 from agentapp.memory.models import Memory
+from agentapp.memory.rules import talks as talk_rules
+from agentapp.memory.vectors import OWN, Making, embed_by, making_for
 from agentapp.turns.models import Turn
 
 logger = logging.getLogger(__name__)
@@ -56,8 +52,24 @@ def remember(*, message_id: int, turn_id: int) -> list[int]:
     turn = queries.get_turn_answering(turn_id=turn_id, message_id=message_id)
     if turn is None:
         return []
-    vectors = _vectors(sentences)
+    vectors = _vectors(turn.workspace_id, sentences)
     return _store(turn=turn, seen=message, sentences=sentences, vectors=vectors)
+
+
+def remember_words(*, message_id: int, turn_id: int, words: str) -> list[int]:
+    """Keep words that stand in a message of whoever addressed the agent, as they stand there.
+
+    Otherwise as `remember`: what is kept was really said, by the one it is kept of.
+
+    Returns:
+        The id of the memory; none when the words do not stand there or may not be kept.
+    """
+    message = queries.get_memorable_message(message_id=message_id)
+    quoted = talk_rules.quoted(words, message.text) if message else ""
+    turn = queries.get_turn_answering(turn_id=turn_id, message_id=message_id)
+    if message is None or turn is None or not quoted:
+        return []
+    return _store(turn=turn, seen=message, sentences=[quoted], vectors=_vectors([quoted]))
 
 
 @transaction.atomic
@@ -120,12 +132,13 @@ def mark_used(*, memory_ids: Sequence[int], room_id: int) -> None:
             cursor.execute(MARK_USED, {"ids": list(memory_ids), "room_id": room_id})
 
 
-def set_vector(*, memory_id: int, text: str, vector: Vector) -> bool:
-    """Give a memory its vector unless it has one or its text changed meanwhile."""
-    taken = Memory.objects.filter(id=memory_id, text=text, embedding__isnull=True).update(
+def set_vector(*, memory_id: int, text: str, vector: Vector, making: Making = OWN) -> bool:
+    """Give a memory its vector unless it has one of that model or its text changed meanwhile."""
+    lacking = Q(embedding__isnull=True) | ~Q(embedding_model=making.name)
+    taken = Memory.objects.filter(lacking, id=memory_id, text=text).update(
         embedding=vector,
-        embedding_model=EMBEDDING_MODEL,
-        embedding_dimensions=EMBEDDING_DIMENSIONS,
+        embedding_model=making.name,
+        embedding_dimensions=making.dimensions,
     )
     return taken == 1
 
@@ -135,13 +148,14 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.casefold().encode()).hexdigest()
 
 
-def _vectors(sentences: Sequence[str]) -> Sequence[Vector | None]:
-    try:
-        with released_connection():
-            return embed(sentences)
-    except EmbeddingUnavailable as error:
-        logger.warning("memories are stored without vectors for now: %s", error)
-        return [None] * len(sentences)
+def _vectors(workspace_id: int, sentences: Sequence[str]) -> Sequence[Vector | None]:
+    """Embed at once where that is quick; what a server embeds, `indexing` sends it in batches."""
+    if making_for(workspace_id) is OWN:
+        try:
+            return embed_by(OWN, sentences)
+        except EmbeddingUnavailable as error:
+            logger.warning("memories are stored without vectors for now: %s", error)
+    return [None] * len(sentences)
 
 
 @transaction.atomic
@@ -208,8 +222,8 @@ def _memory(*, turn: Turn, message: Message, sentence: str, vector: Vector | Non
         text=sentence,
         text_hash=text_hash(sentence),
         embedding=vector,
-        embedding_model=EMBEDDING_MODEL if vector else "",
-        embedding_dimensions=EMBEDDING_DIMENSIONS if vector else None,
+        embedding_model=OWN.name if vector else "",
+        embedding_dimensions=OWN.dimensions if vector else None,
         importance=weight.importance,
         source_message_id=message.pk,
         source_turn_id=turn.pk,

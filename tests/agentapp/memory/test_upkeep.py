@@ -129,6 +129,18 @@ def test_what_is_over_goes(make: Make) -> None:
     assert left() == kept
 
 
+def test_a_fact_goes_with_its_memory(make: Make, tenant: Tenant) -> None:
+    gone = make(expires_at=clock.now() - 9 * DAY)
+    Fact.objects.create(
+        workspace=tenant.workspace, memory=gone, author=tenant.people[0], predicate="home",
+        object="Rome", confidence=1, valid_from=clock.now(),
+    )  # fmt: skip
+
+    assert upkeep.prune() == 1
+
+    assert not Fact.objects.exists()
+
+
 def test_of_too_much_the_least_useful_goes(builder: Builder, tenant: Tenant, make: Make) -> None:
     make(importance=0.1)
     kept = {

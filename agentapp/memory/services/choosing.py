@@ -1,0 +1,79 @@
+"""Choosing which model makes a workspace's vectors."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from agentapp.events import services as events
+from agentapp.foundation.errors import Invalid
+from agentapp.foundation.text import one_line
+from agentapp.identity.models import User, Workspace
+from agentapp.llm.adapters import MAKE_VECTORS
+from agentapp.llm.models import Provider
+from agentapp.memory import vectors
+from agentapp.memory.embeddings import EmbeddingUnavailable
+from agentapp.memory.models import EmbeddingChoice
+
+SIZES = (256, 512, 1024)
+MAX_MODEL = 70
+
+
+def choose_embeddings(
+    *, workspace: Workspace, provider: Provider | None, model: str, dimensions: int, by: User
+) -> EmbeddingChoice:
+    """Have a server make a workspace's vectors from now on, or this machine again.
+
+    A server is proven first by one real vector. Older memories move over in the background; until
+    then they are found by their words.
+    Writes: EmbeddingChoice, Event `embedding.chosen`. Calls: the server, outside any transaction.
+
+    Args:
+        workspace: Whose memories.
+        provider: None for this machine.
+        model: The server's name of the model; not looked at for this machine.
+        dimensions: One of `SIZES`; not looked at for this machine.
+        by: Whoever chooses.
+
+    Raises:
+        Invalid: The server or the size cannot be used, or it made no vector; it says why.
+    """
+    name = one_line(model, limit=MAX_MODEL) if provider else ""
+    if provider is not None:
+        _prove(provider, workspace, model=name, dimensions=dimensions)
+    with transaction.atomic():
+        choice, _ = EmbeddingChoice.objects.update_or_create(
+            workspace=workspace,
+            defaults={
+                "provider": provider,
+                "model": name,
+                "dimensions": dimensions if provider else vectors.OWN.dimensions,
+                "moved_at": None,
+                "chosen_by": by,
+            },
+        )
+        events.record(
+            type="embedding.chosen",
+            subject_kind="workspace",
+            subject_id=workspace.pk,
+            workspace_id=workspace.pk,
+            actor_id=by.pk,
+            payload={"model": vectors.making_of(choice).name},
+        )
+    vectors.choice_changed(workspace.pk)
+    return choice
+
+
+def _prove(provider: Provider, workspace: Workspace, *, model: str, dimensions: int) -> None:
+    if provider.workspace_id != workspace.pk or provider.kind not in MAKE_VECTORS:
+        raise Invalid("This server makes no vectors.")
+    if dimensions not in SIZES:
+        raise Invalid(f"Choose one of {', '.join(map(str, SIZES))} numbers.")
+    if not model:
+        raise Invalid("Name the model, for example text-embedding-3-small.")
+    trial = EmbeddingChoice(
+        workspace=workspace, provider=provider, model=model, dimensions=dimensions
+    )
+    try:
+        vectors.embed_by(vectors.making_of(trial), ["ready"])
+    except EmbeddingUnavailable as error:
+        raise Invalid(f"It made no vector: {error.message}") from error
