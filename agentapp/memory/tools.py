@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import Annotated
 
 from pydantic import Field
 
-from agentapp.foundation.database import released_connection
-from agentapp.memory.embeddings import EmbeddingUnavailable, embed
 from agentapp.memory.recall import recall
 from agentapp.memory.services import remember_words
+from agentapp.memory.vectors import Asked, embed_asked
 from agentapp.tools.registry import Arguments, Tool, register
 from agentapp.turns.models import Turn
 
@@ -35,14 +33,13 @@ class RememberArguments(Arguments):
 
 def _recall(turn: Turn, asked: RecallArguments) -> str:
     """Look memories up as for an answer: only what may be heard by this person in this room."""
-    vector = None
-    with suppress(EmbeddingUnavailable), released_connection():
-        (vector,) = embed([asked.about])
+    (sought,) = embed_asked([Asked(turn.workspace_id, turn.agent_id, asked.about)])
     found = recall(
         agent_id=turn.agent_id,
         person_id=turn.person_id,
         room_id=turn.room_id or 0,
-        vector=vector,
+        vector=sought.vector,
+        model=sought.model,
         said=asked.about,
         limit=FOUND_AT_MOST,
     )

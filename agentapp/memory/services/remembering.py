@@ -69,7 +69,8 @@ def remember_words(*, message_id: int, turn_id: int, words: str) -> list[int]:
     turn = queries.get_turn_answering(turn_id=turn_id, message_id=message_id)
     if message is None or turn is None or not quoted:
         return []
-    return _store(turn=turn, seen=message, sentences=[quoted], vectors=_vectors([quoted]))
+    vectors = _vectors(turn.workspace_id, [quoted])
+    return _store(turn=turn, seen=message, sentences=[quoted], vectors=vectors)
 
 
 @transaction.atomic
