@@ -37,9 +37,9 @@ def login_ended(*, account_id: uuid.UUID, fence: int, error: str = "") -> bool:
 
     Returns False under a fence that is gone: then somebody else runs it by now.
     """
-    block_login(account_id=account_id, reason="The login was removed.")
     if not logins.ended(account_id=account_id, fence=fence, error=error):
         return False
+    block_login(account_id=account_id, reason="The login was removed.")
     presence.leave_all(account_id=account_id, by=None)
     if error:
         _tell_owner(Account.objects.select_related("agent").get(pk=account_id), error)
