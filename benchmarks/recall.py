@@ -38,6 +38,7 @@ SEARCHES = 100
 WARM_UPS = 10
 WORDS = 3_000
 WORDS_OF_A_MEMORY = 10
+WORDS_OF_A_QUESTION = 6
 HNSW = """
 SET maintenance_work_mem = '1GB';
 CREATE INDEX memory_hnsw ON agentapp_memory
@@ -177,7 +178,7 @@ def fill(tenant: Tenant, size: int, people: int) -> Rows:
     )
     vectors = unit(spread).astype(np.float16).astype(np.float32)
     owners = [persons[number % people] for number in range(size)]
-    words = [f"word{n}" for n in range(WORDS)]
+    words = made_up_words(rng)
     with (
         connection.cursor() as cursor,
         cursor.copy(
@@ -200,7 +201,7 @@ def fill(tenant: Tenant, size: int, people: int) -> Rows:
     connection.close()
     with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as server:
         server.execute("VACUUM (ANALYZE) agentapp_memory")
-    return _rows(tenant, persons, owners, vectors, centres, rng)
+    return _rows(tenant, persons, owners, vectors, centres, words, rng)
 
 
 def _rows(
@@ -209,6 +210,7 @@ def _rows(
     owners: list[int],
     vectors: Floats,
     centres: Floats,
+    words: list[str],
     rng: np.random.Generator,
 ) -> Rows:
     from agentapp.memory.models import Memory
@@ -222,7 +224,7 @@ def _rows(
         person = persons[int(rng.integers(len(persons)))]
         centre = centres[int(rng.integers(CLUSTERS))]
         query = unit(centre + rng.normal(size=DIMENSIONS, scale=0.03))
-        said = " ".join(f"word{n}" for n in rng.integers(WORDS, size=6))
+        said = " ".join(words[place] for place in rng.integers(WORDS, size=WORDS_OF_A_QUESTION))
         queries.append((person, query, said))
     return Rows(
         agent_id=tenant.agents[0].pk,
@@ -232,6 +234,12 @@ def _rows(
         ids={person: [ids[place] for place in where] for person, where in places.items()},
         queries=queries,
     )
+
+
+def made_up_words(rng: np.random.Generator) -> list[str]:
+    """Return words of 4 to 9 letters, as different from each other as those of a language."""
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    return ["".join(rng.choice(letters, size=rng.integers(4, 10))) for _ in range(WORDS)]
 
 
 def unit(values: NDArray[np.floating[Any]]) -> Floats:

@@ -49,6 +49,7 @@ OF_AN_OWNER: dict[str, Callable[[Stage], str]] = {
     "me": lambda stage: reverse("me", args=[stage.room.pk]),
     "costs": lambda _: reverse("costs"),
     "settings": lambda _: reverse("settings"),
+    "embeddings": lambda _: reverse("embeddings"),
     "api_guide": lambda _: reverse("api_guide"),
     "password": lambda _: reverse("account_change_password"),
     "second factor": lambda _: reverse("mfa_index"),

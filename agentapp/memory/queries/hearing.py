@@ -37,6 +37,9 @@ _COMPARABLE = """
     memory.embedding IS NOT NULL AND memory.embedding_model = (SELECT %(model)s::text)
 """
 
+MOST_MATCHES = 500
+"""Words that more memories of one person hold than this hardly tell them apart: any will do."""
+
 _RANK = """
     greatest(ts_rank(memory.words, %(their_words)s::tsquery),
         ts_rank(memory.words, %(nobodys_words)s::tsquery))
@@ -50,9 +53,9 @@ _RANK = """
 # would look at the nearest rows of everybody and then find too few that may be heard. Both its
 # halves name every column through `memory_cover`, so they read that index and not the table.
 #
-# `worded` finds by words what has no vector of the present model, and what meaning alone puts too
-# far down. Its index holds whose word each is; the audience filter holds there as well, whatever
-# the index says.
+# `matching` and `worded` find by words what has no vector of the present model, and what meaning
+# alone puts too far down. Their index holds whose word each is; the audience filter holds there as
+# well, whatever the index says.
 FOUND = f"""
 WITH place AS MATERIALIZED (
     SELECT agent.workspace_id, room.id AS room_id,
@@ -85,12 +88,14 @@ near AS MATERIALIZED (
     SELECT memory.id, memory.embedding <=> place.asked AS distance
     FROM agentapp_memory memory JOIN place ON {_NOBODYS} AND {_COMPARABLE} AND {_HOLDS}
 ),
-worded AS MATERIALIZED (
-    SELECT memory.id, {_RANK} AS rank
+matching AS MATERIALIZED (
+    SELECT memory.id, memory.words
     FROM agentapp_memory memory
     JOIN place ON (({_THEIRS}) OR ({_NOBODYS})) AND {_HOLDS}
     WHERE memory.words @@ (SELECT %(their_words)s::tsquery || %(nobodys_words)s::tsquery)
-)
+    LIMIT {MOST_MATCHES}
+),
+worded AS MATERIALIZED (SELECT memory.id, {_RANK} AS rank FROM matching memory)
 (SELECT id FROM near WHERE distance IS NOT NULL
     ORDER BY distance, id LIMIT (SELECT %(limit)s::bigint))
 UNION

@@ -100,8 +100,8 @@ def raw_recall(agent: Agent, person: Person | None, room: Room, *, way: str = "b
         words=[] if way == "meaning" else rules.asked_words(WORD_OF_ALL),
         limit=EVERYTHING,
     )
+    take_halves(connection.connection)
     with psycopg.Cursor(connection.connection) as cursor:
-        take_halves(connection.connection)
         rows = cursor.execute(hearing.FOUND, parameters, prepare=True).fetchall()
     ids = [row[0] for row in rows]
     assert len(ids) == len(set(ids))
