@@ -93,7 +93,7 @@ def test_a_member_sees_rooms_and_settings_only(cast: Cast, sam: Client) -> None:
 
 def test_what_is_not_built_is_not_offered(cast: Cast, root: Client) -> None:
     html = root.get(reverse("home")).content.decode()
-    for word in ("People", "Goals", "Workspace"):
+    for word in ("Goals", "Workspace"):
         assert f"<span>{word}</span>" not in html
 
 
