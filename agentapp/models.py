@@ -16,4 +16,5 @@ from agentapp.notifications.models import *  # noqa: F403
 from agentapp.presence.models import *  # noqa: F403
 from agentapp.relations.models import *  # noqa: F403
 from agentapp.safety.models import *  # noqa: F403
+from agentapp.tools.models import *  # noqa: F403
 from agentapp.turns.models import *  # noqa: F403

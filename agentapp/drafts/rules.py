@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,12 @@ REWARD_BLOCKED = -0.7
 def content_hash(*, kind: str, text: str, emoji: str) -> str:
     """Return the fingerprint of what an owner saw."""
     return hashlib.sha256(f"{kind}\x1f{emoji}\x1f{text}".encode()).hexdigest()
+
+
+def is_emoji(text: str) -> bool:
+    """Say whether a text is one emoji or a few in a row, and nothing else."""
+    kinds = {unicodedata.category(character) for character in text}
+    return "So" in kinds and kinds <= {"So", "Sk", "Mn", "Cf"}
 
 
 def dedupe_key() -> str:

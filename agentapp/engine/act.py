@@ -120,6 +120,7 @@ def _finished(speech: Speech, draft: Draft) -> turns.Finished:
         answer=speech.thought.text,
         cost_micros=speech.thought.cost_micros,
         latency_ms=speech.thought.latency_ms,
+        steps=speech.thought.steps,
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.template import engines
 
@@ -16,6 +17,7 @@ from agentapp.identity.models import Identity, Room
 from agentapp.llm.gateway import ChatMessage, Role
 from agentapp.memory.rules import Recalled
 from agentapp.relations import rules as relations
+from agentapp.tools.registry import Tool
 
 MONOLOGUE = 5  # messages of one person in a row without an answer of the agent between them
 
@@ -39,6 +41,8 @@ class Prompt:
     tainted: bool
     is_monologue: bool
     shows_typing: bool
+    tools: Mapping[str, Tool[Any]]
+    most_steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ def written(
         tainted=bool(SWAYING & set(taint)),
         is_monologue=_is_monologue(reading),
         shows_typing=_goes_out_at_once(reading),
+        tools={tool.name: tool for tool in parts.tools},
+        most_steps=max(int(reading.limits["tool_steps"]), 1),
     )
     return Written(prompt, reading, talk, fitted, taint)
 
@@ -88,6 +94,7 @@ class _Parts:
     def __init__(self, reading: Reading, *, addressed: bool) -> None:
         self._reading = reading
         self._addressed = addressed
+        self.tools = spec.tools(reading.agent) if reading.limits["tool_steps"] > 1 else []
         self._system = _rendered(
             "reply_system.txt",
             agent=reading.agent.name,
@@ -95,6 +102,7 @@ class _Parts:
             instructions=spec.instructions(reading.agent),
             interests=", ".join(spec.words(reading.agent, "interests")),
             languages=", ".join(spec.words(reading.agent, "languages")),
+            tools=", ".join(tool.name for tool in self.tools),
         )
         self._answer = [
             self._line(message, limit=fitting.MAX_ANSWER_LINE) for message in reading.answered

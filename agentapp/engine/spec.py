@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from agentapp.identity.models import Agent
 from agentapp.identity.rules import CAPABILITIES, DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE
+from agentapp.tools.registry import Tool, granted
 
 
 def words(agent: Agent, key: str) -> tuple[str, ...]:
@@ -17,6 +19,16 @@ def words(agent: Agent, key: str) -> tuple[str, ...]:
 def capabilities(agent: Agent) -> frozenset[str]:
     """Return the kinds of acts the agent may propose; a spec that names none allows all."""
     return frozenset(words(agent, "capabilities") or CAPABILITIES)
+
+
+def tools(agent: Agent) -> list[Tool[Any]]:
+    """Return the tools that the agent may use; a spec that names none grants all there are.
+
+    An emoji is an outward act, so it takes the capability as well.
+    """
+    named = _spec(agent).get("tools")
+    found = granted(words(agent, "tools") if isinstance(named, list) else None)
+    return [tool for tool in found if not tool.acts_as or tool.acts_as in capabilities(agent)]
 
 
 def instructions(agent: Agent) -> str:

@@ -1,4 +1,4 @@
-"""Asks the model for an agent's words, and stops when the agent is stopped."""
+"""Asks the model for an agent's words, lets it use tools, and stops when the agent is stopped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,23 @@ from agentapp.engine.prompt import Prompt
 from agentapp.engine.queries.reading import may_go_on
 from agentapp.engine.rules.answering import sayable
 from agentapp.foundation import live
+from agentapp.foundation.database import fresh_connection
 from agentapp.foundation.errors import AgentError
 from agentapp.llm import gateway
-from agentapp.llm.gateway import BudgetExhausted, NoProvider, ProviderUnavailable, Stopped
+from agentapp.llm.gateway import (
+    Answer,
+    BudgetExhausted,
+    ChatMessage,
+    NoProvider,
+    ProviderUnavailable,
+    Role,
+    Stopped,
+    ToolSpec,
+)
+from agentapp.tools.dispatcher import Asked, dispatch
 
 STOP_POLL_SECONDS = 0.5
+LEAST_SECONDS = 1.0  # for a question after tools took their time
 TOKENS_EVERY_SECONDS = 0.1
 TYPING_EVERY_SECONDS = 3.0
 
@@ -28,6 +40,7 @@ class Thought:
         text: The whole answer, fit to be said.
         code: stopped, half_answer, or the code of what failed.
         error: What failed, in words for the owner.
+        steps: How often the model was asked; more than once where it used tools.
     """
 
     text: str = ""
@@ -35,6 +48,7 @@ class Thought:
     error: str = ""
     cost_micros: int = 0
     latency_ms: int = 0
+    steps: int = 1
 
 
 class Interrupted(AgentError):
@@ -44,59 +58,101 @@ class Interrupted(AgentError):
 def think(
     *, begun: Begun, prompt: Prompt, is_interrupted: Callable[[], bool] = lambda: False
 ) -> Thought:
-    """Ask once; asking again for the same turn gets the saved answer and costs nothing.
+    """Ask, with a few steps of tools; asking again for the same turn gets the saved answers.
 
-    Calls: one model, outside any transaction and without a database connection. Announces: the
-    answer as it is written to `turn:<id>`, which only the agent's owner may hear, and typing in
-    the room where the answer goes out at once.
+    Calls: one model, and the tools that it asks for; outside any transaction, and while the model
+    writes without a database connection. Announces: the answer as it is written to `turn:<id>`,
+    which only the agent's owner may hear, and typing in the room where it goes out at once.
 
     Raises:
         StillRunning, Overtaken: The same question is open elsewhere; try again later.
         Interrupted: `is_interrupted` said so while the model was writing.
     """
     started = time.monotonic()
-    stream = _Stream(begun, prompt)
+    asking = _Asking(begun, prompt, _stop_check(begun, is_interrupted))
     try:
-        stream.type(on=True)
-        answer = gateway.ask(
-            workspace_id=begun.turn.workspace_id,
-            purpose="reply",
-            messages=prompt.messages,
-            key=f"turn:{begun.turn.pk}",
-            agent_id=begun.turn.agent_id,
-            turn_id=begun.turn.pk,
-            max_tokens=prompt.max_tokens,
-            temperature=prompt.temperature,
-            deadline_seconds=prompt.deadline_seconds,
-            on_text=stream.take,
-            should_stop=_stop_check(begun, is_interrupted),
-            # Its lane's fence has moved on since: the worker that asked first can write nothing.
-            takes_over=begun.turn.retries > 0,
-        )
+        answer = asking.answered()
     except Stopped:
         if is_interrupted():
             raise Interrupted from None
-        return Thought(
-            code="stopped", error="It was stopped while writing.", latency_ms=_ms_since(started)
-        )
+        return asking.ended(started, code="stopped", error="It was stopped while writing.")
     except (BudgetExhausted, NoProvider, ProviderUnavailable) as failure:
-        return Thought(code=failure.code, error=failure.message, latency_ms=_ms_since(started))
+        return asking.ended(started, code=failure.code, error=failure.message)
     finally:
-        stream.close()
+        asking.stream.close()
     text = sayable(answer.text, finish_reason=answer.finish_reason, name=prompt.name)
     if text is None:
         error = "The model's answer ended in the middle, so nothing of it was said."
-        return Thought(
-            code="half_answer",
-            error=error,
-            cost_micros=answer.cost_micros,
-            latency_ms=_ms_since(started),
+        return asking.ended(started, code="half_answer", error=error)
+    return asking.ended(started, text=text)
+
+
+class _Asking:
+    """One thought's questions: the model may use tools for a few steps, and then has to talk."""
+
+    def __init__(self, begun: Begun, prompt: Prompt, should_stop: Callable[[], bool]) -> None:
+        self.stream = _Stream(begun, prompt)
+        self._turn = begun.turn
+        self._prompt = prompt
+        self._should_stop = should_stop
+        self._messages = list(prompt.messages)
+        self._specs = [
+            ToolSpec(tool.name, tool.description, tool.schema) for tool in prompt.tools.values()
+        ]
+        self._deadline = time.monotonic() + prompt.deadline_seconds
+        self._cost_micros = 0
+        self._steps = 0
+
+    def answered(self) -> Answer:
+        """Ask until the model answers in words; what tools say goes into the next question."""
+        self.stream.type(on=True)
+        while True:
+            self._steps += 1
+            answer = self._asked()
+            self._cost_micros += answer.cost_micros
+            if not answer.requests or self._steps == self._prompt.most_steps:
+                return answer
+            self._use_tools(answer)
+
+    def _asked(self) -> Answer:
+        # Its lane's fence has moved on since: the worker that asked first can write nothing.
+        takes_over = self._turn.retries > 0
+        is_first = self._steps == 1
+        return gateway.ask(
+            workspace_id=self._turn.workspace_id,
+            purpose="reply",
+            messages=self._messages,
+            key=f"turn:{self._turn.pk}" if is_first else f"turn:{self._turn.pk}:{self._steps}",
+            agent_id=self._turn.agent_id,
+            turn_id=self._turn.pk,
+            max_tokens=self._prompt.max_tokens,
+            temperature=self._prompt.temperature,
+            deadline_seconds=max(self._deadline - time.monotonic(), LEAST_SECONDS),
+            on_text=self.stream.take,
+            should_stop=self._should_stop,
+            takes_over=takes_over,
+            tools=self._specs,
+            must_talk=self._steps == self._prompt.most_steps,
         )
-    return Thought(text=text, cost_micros=answer.cost_micros, latency_ms=_ms_since(started))
 
+    def _use_tools(self, answer: Answer) -> None:
+        self._messages.append(ChatMessage(Role.ASSISTANT, answer.text, requests=answer.requests))
+        for ordinal, request in enumerate(answer.requests):
+            asked = Asked(self._steps, ordinal, request.name, request.arguments)
+            with fresh_connection():
+                told = dispatch(turn=self._turn, asked=asked, tools=self._prompt.tools)
+            self._messages.append(ChatMessage(Role.TOOL, told, answers=request.id))
 
-def _ms_since(started: float) -> int:
-    return int((time.monotonic() - started) * 1000)
+    def ended(self, started: float, *, text: str = "", code: str = "", error: str = "") -> Thought:
+        """Return what came of asking."""
+        return Thought(
+            text=text,
+            code=code,
+            error=error,
+            cost_micros=self._cost_micros,
+            latency_ms=int((time.monotonic() - started) * 1000),
+            steps=self._steps,
+        )
 
 
 def _stop_check(begun: Begun, is_interrupted: Callable[[], bool]) -> Callable[[], bool]:

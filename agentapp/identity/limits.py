@@ -21,6 +21,7 @@ HOST_DEFAULTS: dict[str, float] = {
     "context_messages": 40,  # recent messages that are read
     "context_tokens": 6_000,  # tokens of one prompt
     "memories": 8,  # memories that enter one prompt
+    "tool_steps": 4,  # answers of the model for one thought, the last one in words
     "answer_seconds": 60,  # for one answer of the model, retries included
     "notice_minutes": 10,  # between two notices of a failure in one room
 }

@@ -32,6 +32,7 @@ _KEYS = {
     "capabilities",
     "model",
     "template",
+    "tools",
 }
 
 
@@ -40,7 +41,8 @@ def checked_spec(spec: Mapping[str, object]) -> dict[str, object]:
 
     Args:
         spec: `instructions` is required; `greeting`, `interests`, `languages`, `capabilities`,
-            `model` (temperature, max_tokens) and `template` are optional.
+            `model` (temperature, max_tokens), `template` and `tools` are optional. Without `tools`
+            all of them are granted; an empty list grants none.
 
     Raises:
         Invalid: A key is unknown, of the wrong type, or out of range.
@@ -51,6 +53,7 @@ def checked_spec(spec: Mapping[str, object]) -> dict[str, object]:
     instructions = _text(spec, "instructions", MAX_INSTRUCTIONS)
     if not instructions:
         raise Invalid("Say in a sentence or more who this agent is and how it talks.")
+    granted = {} if spec.get("tools") is None else {"tools": _items(spec, "tools")}
     return {
         "instructions": instructions,
         "greeting": _text(spec, "greeting", MAX_GREETING),
@@ -59,6 +62,7 @@ def checked_spec(spec: Mapping[str, object]) -> dict[str, object]:
         "capabilities": _capabilities(spec.get("capabilities")),
         "model": _model(spec.get("model")),
         "template": one_line(_text(spec, "template", 40), limit=40),
+        **granted,
     }
 
 

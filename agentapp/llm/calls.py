@@ -13,6 +13,7 @@ from agentapp.foundation.gathering import Gathered
 from agentapp.foundation.prepared import insert, insert_many, prepared
 from agentapp.foundation.secrets import digest
 from agentapp.llm import budget
+from agentapp.llm.adapters.protocol import ToolRequest
 from agentapp.llm.budget import Holding
 from agentapp.llm.closing import MAX_ERROR, lose
 from agentapp.llm.errors import StillRunning
@@ -64,6 +65,7 @@ def answer_at(ticket: Ticket, ending: Ending) -> Answer:
         tokens_out=ending.tokens_out,
         cost_micros=ending.cost_micros,
         finish_reason=ending.finish_reason,
+        requests=ending.requests,
     )
 
 
@@ -77,6 +79,7 @@ def answer_of(call: LLMCall) -> Answer:
         tokens_out=call.tokens_out,
         cost_micros=call.cost_micros,
         finish_reason=call.finish_reason,
+        requests=tuple(ToolRequest(**each) for each in call.tool_requests),
     )
 
 

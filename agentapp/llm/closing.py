@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from psycopg.types.json import Jsonb
 
 from agentapp.events import services as events
 from agentapp.events.models import Event
@@ -63,6 +65,7 @@ def _columns(ticket: Ticket, ending: Ending) -> dict[str, object]:
         "rate_id": ending.rate_id,
         "finish_reason": ending.finish_reason,
         "answer": ending.answer,
+        "tool_requests": Jsonb([asdict(each) for each in ending.requests]),
         "error": ending.error[:MAX_ERROR],
     }
 
@@ -93,6 +96,7 @@ def _end(
     rate_id: int | None,
     finish_reason: str,
     answer: str,
+    tool_requests: Jsonb,
     error: str,
 ) -> Change:
     return LLMCall.objects.filter(pk=call_id, status=LLMCall.Status.RUNNING), {
@@ -109,6 +113,7 @@ def _end(
         "rate_id": rate_id,
         "finish_reason": finish_reason,
         "answer": answer,
+        "tool_requests": tool_requests,
         "error": error,
         "finished_at": GreenroomNow(),
     }

@@ -18,6 +18,7 @@ from agentapp.llm.adapters.protocol import (
     Failure,
     Request,
     StopAsked,
+    ToolRequest,
     Watch,
 )
 from agentapp.llm.budget import NotEnough
@@ -56,7 +57,7 @@ def answered(
     if share is not None:
         watch.hurry(share)
     progress = Progress(
-        prompt_tokens=money.likely_prompt_tokens(m.content for m in ticket.question.messages),
+        prompt_tokens=money.likely_prompt_tokens(ticket.question.texts()),
         max_bytes=money.most_answer_bytes(ticket.offer.max_tokens),
         most_attempts=ATTEMPTS_BEFORE_THE_NEXT if has_next else MAX_ATTEMPTS,
         first_word_seconds=share,
@@ -74,7 +75,7 @@ def answered(
     except BaseException as error:
         _close(ticket, progress, was_billed=watch.has_sent, error=type(error).__name__)
         raise
-    end = _close(ticket, progress, was_billed=True, answer=text)
+    end = _close(ticket, progress, was_billed=True, answer=text, requests=progress.requests())
     faults.passing("call.settled")
     if ticket.route.had_error and ticket.route.provider_pk is not None:
         provider_health.note_success(ticket.route.provider_pk)
@@ -156,6 +157,8 @@ def _request(ticket: Ticket, watch: Watch) -> Request:
         agent_id=question.agent_id,
         turn_id=question.turn_id,
         key=question.key,
+        tools=question.tools,
+        must_talk=question.must_talk,
     )
 
 
@@ -188,12 +191,18 @@ def _waited(ticket: Ticket, progress: Progress) -> str:
 
 
 def _close(
-    ticket: Ticket, progress: Progress, *, was_billed: bool, answer: str = "", error: str = ""
+    ticket: Ticket,
+    progress: Progress,
+    *,
+    was_billed: bool,
+    answer: str = "",
+    requests: tuple[ToolRequest, ...] = (),
+    error: str = "",
 ) -> Ending:
     price = _price(ticket, progress)
     bill = progress.bill(price, counts_last=was_billed)
     ending = Ending(
-        status=LLMCall.Status.DONE if answer else LLMCall.Status.FAILED,
+        status=LLMCall.Status.DONE if answer or requests else LLMCall.Status.FAILED,
         was_billed=was_billed or progress.wasted_tries > 0,
         cost_micros=bill.cost_micros,
         tokens_in=bill.tokens_in,
@@ -207,6 +216,7 @@ def _close(
         rate_id=price.rate_id,
         finish_reason=progress.finish_reason,
         answer=answer,
+        requests=requests,
         error=error,
     )
     close_call(ticket, ending)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from agentapp.foundation.database import fresh_connection, refuse_open_transaction
 from agentapp.llm import budget, calls, circuit
-from agentapp.llm.adapters.protocol import ChatMessage, Role, Watch
+from agentapp.llm.adapters.protocol import ChatMessage, Role, ToolRequest, ToolSpec, Watch
 from agentapp.llm.budget import NotEnough
 from agentapp.llm.errors import (
     BudgetExhausted,
@@ -41,6 +41,8 @@ __all__ = [
     "ProviderUnavailable",
     "Role",
     "Stopped",
+    "ToolRequest",
+    "ToolSpec",
     "ask",
 ]
 
@@ -63,6 +65,8 @@ def ask(
     should_stop: Callable[[], bool] | None = None,
     background: bool | None = None,
     takes_over: bool = False,
+    tools: Sequence[ToolSpec] = (),
+    must_talk: bool = False,
 ) -> Answer:
     """Ask the workspace's model once and pay for it once.
 
@@ -86,6 +90,9 @@ def ask(
             the day; by default so for `decide`.
         takes_over: The caller has taken over the work of whoever asked with this key before, who
             may no longer use an answer: a call that is open is written off at its most.
+        tools: What the model may ask for before it answers; a server that knows no tools is asked
+            without them.
+        must_talk: It may ask for nothing any more, only answer.
 
     Raises:
         OpenTransaction: Called inside a transaction.
@@ -107,6 +114,8 @@ def ask(
         temperature=temperature,
         deadline_seconds=deadline_seconds,
         is_background=purpose in _BACKGROUND if background is None else background,
+        tools=tuple(tools),
+        must_talk=must_talk,
     )
     watch = _watch(deadline_seconds, should_stop)
     means, attempt_key = means_for(question), question.key
@@ -197,7 +206,7 @@ def offered(
     max_tokens = answer_allowance(way.model, question.max_tokens)
     most = money.cost_micros(
         way.price,
-        tokens_in=money.most_tokens(part.content for part in question.messages),
+        tokens_in=money.most_tokens(question.texts()),
         tokens_out=max_tokens,
     )
     return Offer(question, key, way, max_tokens, most, purses, is_new)

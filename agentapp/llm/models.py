@@ -200,6 +200,9 @@ class LLMCall(Record):
     first_token_ms = models.PositiveIntegerField(null=True)
     finish_reason = models.CharField(max_length=20, blank=True)
     answer = models.TextField(blank=True, help_text="kept so that a repeated turn need not pay")
+    tool_requests = models.JSONField(
+        default=list, blank=True, help_text="what it asked of tools: id, name, arguments each"
+    )
     error = models.CharField(max_length=400, blank=True)
     finished_at = models.DateTimeField(null=True)
 

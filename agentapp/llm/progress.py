@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agentapp.foundation.text import normalised
-from agentapp.llm.adapters.protocol import Chunk, Failure, FailureKind, Usage
+from agentapp.llm.adapters.protocol import (
+    MAX_TOOL_REQUESTS,
+    Chunk,
+    Failure,
+    FailureKind,
+    ToolPiece,
+    ToolRequest,
+    Usage,
+)
 from agentapp.llm.rules import money
 from agentapp.llm.rules.money import Price
 from agentapp.llm.rules.retrying import MAX_ATTEMPTS
@@ -45,11 +53,16 @@ class Progress:
     _parts: list[str] = field(default_factory=list)
     _size: int = 0
     _held_back: str = ""
+    _asked: dict[int, ToolPiece] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """Everything received, as it came."""
         return "".join(self._parts)
+
+    @property
+    def _received(self) -> str:
+        return self.text + "".join(each.name + each.arguments for each in self._asked.values())
 
     @property
     def has_text(self) -> bool:
@@ -75,19 +88,45 @@ class Progress:
         self.model = chunk.model or self.model
         self.finish_reason = chunk.finish_reason[:MAX_FINISH_REASON] or self.finish_reason
         self.usage = chunk.usage or self.usage
-        if not chunk.text:
+        if not (chunk.text or chunk.tools):
             return ""
         if self.first_token_ms is None:
             self.first_token_ms = self.elapsed_ms
+        for piece in chunk.tools:
+            self._take_piece(piece)
         self._parts.append(chunk.text)
-        self._size += len(chunk.text.encode("utf-8", "surrogatepass"))
+        received = chunk.text + "".join(piece.arguments for piece in chunk.tools)
+        self._size += len(received.encode("utf-8", "surrogatepass"))
         if self._size > self.max_bytes:
             raise Failure(
                 "The model would not stop talking, so its answer was cut off and not used.",
                 kind=FailureKind.TOO_LONG,
                 may_be_billed=True,
             )
-        return self._showable(chunk.text)
+        return self._showable(chunk.text) if chunk.text else ""
+
+    def _take_piece(self, piece: ToolPiece) -> None:
+        begun = self._asked.get(piece.place)
+        if begun is None or (piece.id and begun.id and piece.id != begun.id):
+            # A new request, also from servers that give all of them the same place.
+            place = piece.place if begun is None else max(self._asked) + 1
+            self._asked[place] = replace(piece, place=place)
+            return
+        self._asked[piece.place] = ToolPiece(
+            piece.place,
+            begun.id or piece.id,
+            begun.name or piece.name,
+            begun.arguments + piece.arguments,
+        )
+
+    def requests(self) -> tuple[ToolRequest, ...]:
+        """Return what the model asks of tools, in its order; nameless requests are left out."""
+        found = [self._asked[place] for place in sorted(self._asked)][:MAX_TOOL_REQUESTS]
+        return tuple(
+            ToolRequest(each.id or f"call_{each.place}", each.name, normalised(each.arguments))
+            for each in found
+            if each.name
+        )
 
     def _showable(self, text: str) -> str:
         """Return text without NUL and lone surrogates; half a character waits for its other."""
@@ -116,7 +155,7 @@ class Progress:
                 may_be_billed=True,
             )
         text = normalised(self.text, limit=self.max_bytes)
-        if not text:
+        if not text and not self.requests():
             raise Failure(self._empty_text(), kind=FailureKind.EMPTY, may_be_billed=True)
         return text
 
@@ -137,7 +176,9 @@ class Progress:
         """
         usage = self.usage if counts_last else None
         tokens_in = usage.tokens_in if usage else self.prompt_tokens * counts_last
-        tokens_out = usage.tokens_out if usage else money.likely_tokens(self.text) * counts_last
+        tokens_out = (
+            usage.tokens_out if usage else money.likely_tokens(self._received) * counts_last
+        )
         cached = usage.tokens_cached if usage else 0
         tokens_in += self.prompt_tokens * self.wasted_tries
         return Bill(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
-from agentapp.llm.adapters.protocol import ChatMessage
+from agentapp.llm.adapters.protocol import ChatMessage, ToolRequest, ToolSpec
 from agentapp.llm.models import LLMCall
 from agentapp.llm.purses import Purse
 from agentapp.llm.routes import Route
@@ -24,11 +25,24 @@ class Question:
     temperature: float
     deadline_seconds: float
     is_background: bool
+    tools: tuple[ToolSpec, ...] = ()
+    must_talk: bool = False
+
+    def texts(self) -> list[str]:
+        """Return everything that a server counts tokens of."""
+        parts = [part.content for part in self.messages]
+        asked = [each.name + each.arguments for part in self.messages for each in part.requests]
+        told = [each.name + each.description + json.dumps(each.parameters) for each in self.tools]
+        return [*parts, *asked, *told]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model said and what it cost, in micro-dollars."""
+    """What the model said and what it cost, in micro-dollars.
+
+    Attributes:
+        requests: What it asks of tools before it goes on; `text` is then no answer yet.
+    """
 
     text: str
     call_id: int
@@ -37,6 +51,7 @@ class Answer:
     tokens_out: int
     cost_micros: int
     finish_reason: str
+    requests: tuple[ToolRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +107,5 @@ class Ending:
     rate_id: int | None = None
     finish_reason: str = ""
     answer: str = ""
+    requests: tuple[ToolRequest, ...] = ()
     error: str = ""

@@ -144,6 +144,7 @@ class Finished:
     answer: str = ""
     cost_micros: int = 0
     latency_ms: int = 0
+    steps: int = 1
 
 
 def finish(finished: Sequence[Finished]) -> None:
@@ -162,6 +163,7 @@ def finish(finished: Sequence[Finished]) -> None:
             "answer": each.answer,
             "cost_micros": each.cost_micros,
             "latency_ms": min(each.latency_ms, MAX_LATENCY_MS),
+            "steps": each.steps,
         }
         for each in finished
     ]
@@ -232,13 +234,19 @@ def _read(turn_id: int, fence: int, context: Jsonb, taint: Jsonb) -> Change:
 
 @prepared_update
 def _finished(
-    turn_id: int, fence: int, outcome: str, answer: str, cost_micros: int, latency_ms: int
+    turn_id: int,
+    fence: int,
+    outcome: str,
+    answer: str,
+    cost_micros: int,
+    latency_ms: int,
+    steps: int,
 ) -> Change:
     return _running(turn_id, fence), {
         "status": Turn.Status.DONE,
         "outcome": outcome,
         "answer": answer,
-        "steps": 1,
+        "steps": steps,
         "cost_micros": cost_micros,
         "latency_ms": latency_ms,
         "finished_at": GreenroomNow(),

@@ -82,7 +82,11 @@ class _AnthropicHandler(_Handler):
     @override
     def _prompt_tokens(self, body: dict[str, Any]) -> int:
         system = [{"content": body["system"]}] if "system" in body else []
-        return prompt_tokens(system + body["messages"])
+        said = [
+            {"content": part["content"] if isinstance(part["content"], str) else "a few blocks"}
+            for part in body["messages"]
+        ]
+        return prompt_tokens(system + said)
 
     @override
     def _stream(self, seen: Seen, how: Behaviour) -> None:
@@ -106,9 +110,14 @@ class _AnthropicHandler(_Handler):
             "usage": usage,
         }
         yield _event("message_start", message=message)
+        pieces, finish = self._pieces(seen, how)
+        if how.asks:
+            pieces, finish = [], "tool_use"
+        for place, (name, arguments) in enumerate(how.asks, start=1):
+            seen.tokens_out += tokens_of(arguments)
+            yield from _asking(place, name, arguments)
         yield _event("content_block_start", index=0, content_block={"type": "text", "text": ""})
         yield _event("ping")
-        pieces, finish = self._pieces(seen, how)
         for piece in pieces:
             seen.tokens_out += tokens_of(piece)
             delta = {"type": "text_delta", "text": piece}
@@ -150,3 +159,12 @@ class _AnthropicHandler(_Handler):
 
 def _event(kind: str, **members: object) -> bytes:
     return json.dumps({"type": kind, **members}).encode()
+
+
+def _asking(place: int, name: str, arguments: str) -> Iterator[bytes]:
+    block = {"type": "tool_use", "id": f"toolu_{place}", "name": name, "input": {}}
+    yield _event("content_block_start", index=place, content_block=block)
+    for at in range(0, len(arguments), 7):
+        delta = {"type": "input_json_delta", "partial_json": arguments[at : at + 7]}
+        yield _event("content_block_delta", index=place, delta=delta)
+    yield _event("content_block_stop", index=place)

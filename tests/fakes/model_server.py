@@ -18,7 +18,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,6 +45,7 @@ class Behaviour:
         hang: Accept the request and never answer.
         raw: Send exactly this as the body of a 200.
         unknown: Refuse requests that carry one of these parameters.
+        asks: Tools that it asks for instead of talking: (name, arguments as JSON) each.
     """
 
     latency: float = 0.0
@@ -66,6 +67,7 @@ class Behaviour:
     unknown: tuple[str, ...] = ()
     reset: bool = False
     ignores_limit: bool = False
+    asks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -324,6 +326,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _events(self, seen: Seen, how: Behaviour) -> Iterator[bytes]:
         model = how.served_model or seen.body["model"]
         pieces, finish = self._pieces(seen, how)
+        if how.asks:
+            pieces, finish = [], "tool_calls"
+        for place, (name, arguments) in enumerate(how.asks):
+            seen.tokens_out += tokens_of(arguments)
+            yield from _asking(model, place, name, arguments)
         for piece in pieces:
             seen.tokens_out += tokens_of(piece)
             yield _event(model, {"content": piece}, None)
@@ -397,7 +404,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _event(
     model: str,
-    delta: dict[str, str] | None,
+    delta: Mapping[str, object] | None,
     finish: str | None,
     usage: dict[str, object] | None = None,
 ) -> bytes:
@@ -412,6 +419,17 @@ def _event(
     if usage is not None:
         body["usage"] = usage
     return json.dumps(body).encode()
+
+
+def _asking(model: str, place: int, name: str, arguments: str) -> Iterator[bytes]:
+    """Ask for a tool as real servers do: its name first, its arguments bit by bit."""
+    begun = {"index": place, "id": f"call_{place}", "type": "function"}
+    yield _event(
+        model, {"tool_calls": [begun | {"function": {"name": name, "arguments": ""}}]}, None
+    )
+    for at in range(0, len(arguments), 7):
+        more = {"index": place, "function": {"arguments": arguments[at : at + 7]}}
+        yield _event(model, {"tool_calls": [more]}, None)
 
 
 def _usage(seen: Seen) -> dict[str, object]:

@@ -116,7 +116,13 @@ class _Place:
                 agent=agent.limits,
                 room=self.room.limits,
             ).value
-            for name in ("context_messages", "context_tokens", "memories", "answer_seconds")
+            for name in (
+                "context_messages",
+                "context_tokens",
+                "memories",
+                "answer_seconds",
+                "tool_steps",
+            )
         }
         self.messages: dict[str, object] = {
             "room_id": self.room.pk,

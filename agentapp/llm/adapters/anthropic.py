@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -16,7 +17,18 @@ from typing_extensions import override
 from agentapp.llm.adapters import dialects, fields
 from agentapp.llm.adapters.connection import new_client, watched
 from agentapp.llm.adapters.failures import Sdk, explained, malformed, refuse_other_formats
-from agentapp.llm.adapters.protocol import Adapter, Chunk, Request, Role, Target, Usage, Watch
+from agentapp.llm.adapters.protocol import (
+    Adapter,
+    ChatMessage,
+    Chunk,
+    Request,
+    Role,
+    Target,
+    ToolPiece,
+    ToolRequest,
+    Usage,
+    Watch,
+)
 from agentapp.llm.adapters.refusals import read_refusal, unsupported_parameter
 
 MAX_CLIENTS = 64  # servers and keys that a process keeps connections to
@@ -29,6 +41,7 @@ _INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_token
 _FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
+    "tool_use": "tool_calls",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
@@ -121,13 +134,50 @@ def _body(request: Request) -> dict[str, Any]:
     return body | ({"system": system} if system else {})
 
 
-def _messages(request: Request) -> list[dict[str, str]]:
-    """Return what was said, neighbours of one role as one message."""
+def _messages(request: Request) -> list[dict[str, Any]]:
+    """Return what was said, neighbours of one role as one message; results come as the user's."""
     said = [part for part in request.messages if part.role is not Role.SYSTEM]
     return [
-        {"role": str(role), "content": "\n\n".join(part.content for part in parts)}
-        for role, parts in groupby(said, key=lambda part: part.role)
+        {"role": role, "content": _content(list(parts))}
+        for role, parts in groupby(
+            said, key=lambda part: "assistant" if part.role is Role.ASSISTANT else "user"
+        )
     ]
+
+
+def _content(parts: Sequence[ChatMessage]) -> str | list[dict[str, Any]]:
+    if not any(part.requests or part.answers for part in parts):
+        return "\n\n".join(part.content for part in parts)
+    return [block for part in parts for block in _blocks(part)]
+
+
+def _blocks(part: ChatMessage) -> Iterator[dict[str, Any]]:
+    if part.answers:
+        yield {"type": "tool_result", "tool_use_id": part.answers, "content": part.content}
+        return
+    if part.content:
+        yield {"type": "text", "text": part.content}
+    for each in part.requests:
+        yield {"type": "tool_use", "id": each.id, "name": each.name, "input": _input(each)}
+
+
+def _input(request: ToolRequest) -> dict[str, Any]:
+    """Return what was asked of a tool; broken JSON reads as empty: its result is an error."""
+    try:
+        value = json.loads(request.arguments)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _tools(request: Request) -> dict[str, Any]:
+    if not request.tools:
+        return {}
+    tools = [
+        {"name": each.name, "description": each.description, "input_schema": each.parameters}
+        for each in request.tools
+    ]
+    return {"tools": tools} | ({"tool_choice": {"type": "none"}} if request.must_talk else {})
 
 
 def _parameters(request: Request) -> dict[str, Any]:
@@ -138,6 +188,7 @@ def _parameters(request: Request) -> dict[str, Any]:
     wanted: dict[str, Any] = {
         "temperature": min(request.temperature, MAX_TEMPERATURE),
         "thinking": {"type": "disabled"},
+        **_tools(request),
     }
     unknown = dialects.unknown_to(request)
     return {name: value for name, value in wanted.items() if name not in unknown}
@@ -176,7 +227,7 @@ def _chunks(stream: anthropic.Stream[object], request: Request) -> Iterator[Chun
         if part is _END:
             return
         chunk = _chunk(part, counts)
-        is_answering = is_answering or bool(chunk.text)
+        is_answering = is_answering or bool(chunk.text or chunk.tools)
         yield chunk
 
 
@@ -194,11 +245,28 @@ def _chunk(part: object, counts: _Counts) -> Chunk:
         # Its output so far is no count of the answer, which has not begun.
         counts.add(fields.field(message, "usage"), _INPUT)
         return Chunk(model=fields.name(fields.field(message, "model")))
+    if kind == "content_block_start":
+        return Chunk(tools=_tool_begun(part))
     if kind == "content_block_delta":
-        return Chunk(text=fields.text(fields.field(fields.field(part, "delta"), "text")))
+        delta = fields.field(part, "delta")
+        more = fields.text(fields.field(delta, "partial_json"))
+        pieces = (ToolPiece(fields.count(part, "index") or 0, arguments=more),) if more else ()
+        return Chunk(text=fields.text(fields.field(delta, "text")), tools=pieces)
     if kind == "message_delta":
         counts.add(fields.field(part, "usage"), (*_INPUT, "output_tokens"))
         reason = fields.name(fields.field(fields.field(part, "delta"), "stop_reason"))
         # Only now: a count without an end would make a broken answer look like a whole one.
         return Chunk(finish_reason=_FINISH.get(reason, reason), usage=counts.usage())
     return Chunk()
+
+
+def _tool_begun(part: object) -> tuple[ToolPiece, ...]:
+    block = fields.field(part, "content_block")
+    if fields.field(block, "type") != "tool_use":
+        return ()
+    place = fields.count(part, "index") or 0
+    return (ToolPiece(place, fields.name(fields.field(block, "id")), _name_of(block)),)
+
+
+def _name_of(block: object) -> str:
+    return fields.name(fields.field(block, "name"))

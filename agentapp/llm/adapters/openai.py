@@ -16,12 +16,15 @@ from agentapp.llm.adapters import dialects, fields
 from agentapp.llm.adapters.connection import new_client, watched
 from agentapp.llm.adapters.failures import Sdk, explained, malformed, refuse_other_formats
 from agentapp.llm.adapters.protocol import (
+    MAX_TOOL_REQUESTS,
     Adapter,
+    ChatMessage,
     Chunk,
     Failure,
     FailureKind,
     Request,
     Target,
+    ToolPiece,
     Usage,
     Watch,
 )
@@ -145,7 +148,7 @@ def _chunks(stream: openai.Stream[object], request: Request) -> Iterator[Chunk]:
         if part is _END:
             return
         chunk = _chunk(part)
-        is_answering = is_answering or bool(chunk.text)
+        is_answering = is_answering or bool(chunk.text or chunk.tools)
         yield chunk
 
 
@@ -171,6 +174,22 @@ def _chunk(part: object) -> Chunk:
         finish_reason=finish_reason,
         model=fields.name(part.get("model")),
         usage=_usage(part.get("usage")),
+        tools=_tool_pieces(fields.field(fields.field(choice, "delta"), "tool_calls")),
+    )
+
+
+def _tool_pieces(value: object) -> tuple[ToolPiece, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(
+        ToolPiece(
+            # Servers that send each request whole may leave its place out.
+            place=fields.count(each, "index") or 0,
+            id=fields.name(fields.field(each, "id")),
+            name=fields.name(fields.field(fields.field(each, "function"), "name")),
+            arguments=fields.text(fields.field(fields.field(each, "function"), "arguments")),
+        )
+        for each in value[:MAX_TOOL_REQUESTS]
     )
 
 
@@ -185,8 +204,41 @@ def _usage(value: object) -> Usage | None:
     return Usage(tokens_in, tokens_out, cached or 0)
 
 
-def _messages(request: Request) -> list[dict[str, str]]:
-    return [{"role": str(part.role), "content": part.content} for part in request.messages]
+def _messages(request: Request) -> list[dict[str, Any]]:
+    return [_message(part) for part in request.messages]
+
+
+def _message(part: ChatMessage) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": str(part.role), "content": part.content}
+    if part.answers:
+        message["tool_call_id"] = part.answers
+    if part.requests:
+        message["tool_calls"] = [
+            {
+                "id": each.id,
+                "type": "function",
+                "function": {"name": each.name, "arguments": each.arguments},
+            }
+            for each in part.requests
+        ]
+    return message
+
+
+def _tools(request: Request) -> dict[str, Any]:
+    if not request.tools:
+        return {}
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": each.name,
+                "description": each.description,
+                "parameters": each.parameters,
+            },
+        }
+        for each in request.tools
+    ]
+    return {"tools": tools} | ({"tool_choice": "none"} if request.must_talk else {})
 
 
 def _parameters(request: Request) -> dict[str, Any]:
@@ -207,4 +259,6 @@ def _parameters(request: Request) -> dict[str, Any]:
         wanted["reasoning_effort"] = "low"
     else:
         wanted["temperature"] = request.temperature
+    if "tools" not in unknown:
+        wanted |= _tools(request)
     return {name: value for name, value in wanted.items() if name not in unknown or name == limit}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from agentapp.foundation.errors import AgentError
 
+MAX_TOOL_REQUESTS = 8  # in one answer; what comes on top is not heard
 POLL_SECONDS = 0.25  # how often a running answer asks whether it should stop
 
 
@@ -19,14 +20,40 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model is told of it; `parameters` is a JSON schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, object] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRequest:
+    """A model's wish to use a tool. `arguments` is its JSON as it came: untrusted, maybe broken."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One part of a prompt. Who said it in the room is part of `content`, not of the role."""
+    """One part of a prompt. Who said it in the room is part of `content`, not of the role.
+
+    Attributes:
+        requests: What the model asked of tools beside its words.
+        answers: The id of the request that this (of role TOOL) is the result of.
+    """
 
     role: Role
     content: str
+    requests: tuple[ToolRequest, ...] = ()
+    answers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +134,7 @@ class Request:
 
     Attributes:
         key: The caller's idempotency key; the same question has the same key.
+        tools: What the model may ask for; with `must_talk` it is told of them and may not.
         max_tokens: The most the answer may hold; an adapter passes it on.
         watch: Adapters that wait call `watch.check()` or `watch.sleep()` while they do.
     """
@@ -122,6 +150,8 @@ class Request:
     agent_id: int | None = None
     turn_id: int | None = None
     key: str = ""
+    tools: tuple[ToolSpec, ...] = ()
+    must_talk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +164,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolPiece:
+    """A part of a request for a tool; parts with the same place belong together."""
+
+    place: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """One step of an answer. Fields that this step says nothing about stay empty.
 
@@ -143,12 +183,14 @@ class Chunk:
             without one (and without `usage`) counts as cut off and is never used.
         model: The model that answers, as the server names it.
         usage: Comes once, at the end; a server that never sends it is estimated.
+        tools: Parts of what the model asks of tools.
     """
 
     text: str = ""
     finish_reason: str = ""
     model: str = ""
     usage: Usage | None = None
+    tools: tuple[ToolPiece, ...] = ()
 
 
 class Adapter(Protocol):

@@ -24,7 +24,7 @@ def test_a_sentence_is_enough_for_a_spec() -> None:
         {"instructions": "\x00 "},
         {"instructions": 7},
         {"instructions": "x" * 8_001},
-        {"instructions": "x", "tools": []},
+        {"instructions": "x", "tools": "recall"},
         {"instructions": "x", "interests": "music"},
         {"instructions": "x", "interests": [1]},
         {"instructions": "x", "interests": [str(n) for n in range(21)]},
@@ -80,3 +80,11 @@ def test_an_unknown_time_zone_is_refused(wrong: str) -> None:
 def test_a_name_of_nothing_is_refused(wrong: str) -> None:
     with pytest.raises(Invalid):
         rules.checked_name(wrong)
+
+
+def test_tools_are_named_or_left_to_the_host() -> None:
+    assert "tools" not in rules.checked_spec({"instructions": "x"})
+    assert rules.checked_spec({"instructions": "x", "tools": []})["tools"] == []
+    assert rules.checked_spec({"instructions": "x", "tools": [" recall ", "recall"]})["tools"] == [
+        "recall"
+    ]
