@@ -100,6 +100,7 @@ def show_agents(agents: Sequence[Agent], *, user: User, now: datetime) -> list[A
     rooms = Counter(
         dict(
             Membership.objects.filter(agent__in=agents, left_at__isnull=True, room__is_tryout=False)
+            .exclude(state=Membership.State.INVITED)
             .values_list("agent_id")
             .annotate(Count("pk"))
         )

@@ -131,7 +131,9 @@ def presence_in(rooms: Iterable[Room]) -> dict[int, Presence]:
     people = Participant.objects.filter(room_id__in=ids, left_at__isnull=True)
     for participant in people.select_related("identity").order_by("pk"):
         here[participant.room_id].people.append(participant.identity)
-    memberships = Membership.objects.filter(room_id__in=ids, left_at__isnull=True)
+    memberships = Membership.objects.filter(room_id__in=ids, left_at__isnull=True).exclude(
+        state=Membership.State.INVITED
+    )
     for membership in memberships.select_related("agent__owner").order_by("pk"):
         here[membership.room_id].agents.append(membership)
     return here

@@ -189,6 +189,8 @@ def test_an_invitation_waits_on_approvals_and_platforms(
         assert "Attic invited" in html
         assert "@ann:here.test" in html
     assert "One thing waits for you" in root.get(reverse("home")).content.decode()
+    # Nobody is in a room because somebody would like them to be.
+    assert "Attic invited" not in root.get(reverse("agent", args=[cast.ada.pk])).content.decode()
     for browser in (sam, olga):
         assert browser.post(reverse(name, args=[row.pk]), **AS_SCRIPT).status_code == 404
     assert root.post(reverse(name, args=[row.pk]), **AS_SCRIPT).status_code == 204
