@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from agentapp.memory.models import Memory
+from agentapp.memory.models import EmbeddingChoice, Fact, Memory, Talk
 from dashboard.admin.reading import register
 
 register(Memory)
+register(Fact)
+register(Talk)
+register(EmbeddingChoice)
