@@ -9,8 +9,12 @@ from django.db import transaction
 
 from agentapp.events import services as events
 from agentapp.identity.models import Agent, Person, User
+from agentapp.llm.models import LLMCall
 from agentapp.memory.services.corrections import Forgotten, forget_person
 from agentapp.relations.models import Relationship
+from agentapp.tools.models import ToolCall
+from agentapp.turns.models import Turn
+from agentapp.turns.queries import OPEN
 
 REMAINS = (
     "messages in rooms, which belong to whoever wrote them and can be deleted there",
@@ -37,12 +41,14 @@ class Receipt:
 def forget(*, person: Person, agents: Collection[Agent], by: User) -> Receipt:
     """Let agents start again with a person: everything they derived about them goes, for good.
 
-    Writes: Memory, Fact, Talk, Relationship, Event `privacy.forgotten` (numbers only).
+    Writes: Memory, Fact, Talk, Relationship, ToolCall and LLMCall (what tools were asked and
+    told, in thoughts that have ended), Event `privacy.forgotten` (numbers only).
     Repeating it changes nothing more.
     """
     Person.objects.select_for_update(no_key=True).get(pk=person.pk)
     named = {agent.pk: agent for agent in agents}
     gone = forget_person(person_id=person.pk, agent_ids=list(named))
+    _blank_what_tools_told(person, named)
     relationships, _ = Relationship.objects.filter(person=person, agent__in=named).delete()
     events.record(
         type="privacy.forgotten",
@@ -57,6 +63,13 @@ def forget(*, person: Person, agents: Collection[Agent], by: User) -> Receipt:
         },
     )
     return Receipt(tuple((named[each.agent_id], each) for each in gone), relationships)
+
+
+def _blank_what_tools_told(person: Person, agent_ids: Collection[int]) -> None:
+    """Take the words out of what was looked up and kept while this person was answered."""
+    ended = Turn.objects.filter(person=person, agent__in=agent_ids).exclude(status__in=OPEN)
+    ToolCall.objects.filter(turn__in=ended).update(arguments="", result="")
+    LLMCall.objects.filter(turn__in=ended).exclude(tool_requests=[]).update(tool_requests=[])
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -39,8 +40,13 @@ class Tool(Generic[A]):
     @property
     def schema(self) -> Mapping[str, object]:
         """Return the JSON schema of the arguments."""
-        found: dict[str, Any] = self.arguments.model_json_schema()
-        return {key: value for key, value in found.items() if key not in {"title", "description"}}
+        return _schema(self.arguments)
+
+
+@cache
+def _schema(arguments: type[BaseModel]) -> Mapping[str, object]:
+    found: dict[str, Any] = arguments.model_json_schema()
+    return {key: value for key, value in found.items() if key not in {"title", "description"}}
 
 
 _tools: dict[str, Tool[Any]] = {}

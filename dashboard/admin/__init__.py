@@ -20,6 +20,7 @@ from dashboard.admin import (
     presence,
     relations,
     safety,
+    tools,
     turns,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "presence",
     "relations",
     "safety",
+    "tools",
     "turns",
 ]
 

@@ -12,6 +12,7 @@ from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.errors import Conflict, Invalid
 from agentapp.identity.models import Agent, Person, Seat, User
+from agentapp.llm.models import LLMCall
 from agentapp.memory import queries
 from agentapp.memory import services as memory
 from agentapp.memory.models import Fact, Memory, Talk
@@ -21,6 +22,7 @@ from agentapp.privacy import queries as known
 from agentapp.privacy.export import export_person
 from agentapp.privacy.services import REMAINS, forget, set_never_remember
 from agentapp.relations.models import Relationship
+from agentapp.tools.models import ToolCall
 from agentapp.turns.models import Turn
 from tests.agentapp.memory.world import Builder, Tenant
 
@@ -244,3 +246,40 @@ def test_the_export_holds_what_is_remembered_and_why(builder: Builder, tenant: T
     assert (only["agent"], only["audience"]) == (tenant.agents[0].name, "public")
     assert found["relationships"][0]["exchanges"] == 1
     assert found["person"]["handles"][0]["platform"] == "local"
+
+
+def test_forgetting_blanks_what_tools_were_asked_and_told(builder: Builder, tenant: Tenant) -> None:
+    agent, person = tenant.agents[0], tenant.people[0]
+    message = told(builder, tenant, "I teach chemistry in Graz.")
+    turn = Turn.objects.get(agent=agent, trigger_id=message.pk)
+    open_turn = builder.turn(
+        agent, builder.message(tenant.rooms[0], tenant.identities[person.pk], "And now?")
+    )
+    Turn.objects.filter(pk=turn.pk).update(status=Turn.Status.DONE)
+    Turn.objects.filter(pk=open_turn.pk).update(status=Turn.Status.RUNNING)
+    asked = {"id": "1", "name": "recall", "arguments": '{"about": "Graz"}'}
+    for n, each in enumerate((turn, open_turn)):
+        ToolCall.objects.create(
+            workspace=tenant.workspace,
+            turn=each,
+            step=1,
+            ordinal=0,
+            name="recall",
+            arguments=asked["arguments"],
+            status="done",
+            result="I teach chemistry in Graz.",
+        )
+        LLMCall.objects.create(
+            workspace=tenant.workspace,
+            turn=each,
+            model="m",
+            purpose="reply",
+            key=f"k{n}",
+            tool_requests=[asked],
+        )
+    forget(person=person, agents=[agent], by=owner_of(tenant))
+    ended, running = ToolCall.objects.order_by("turn_id")
+    assert (ended.arguments, ended.result, ended.name) == ("", "", "recall")
+    assert LLMCall.objects.get(turn=turn).tool_requests == []
+    assert "Graz" in running.result
+    assert LLMCall.objects.get(turn=open_turn).tool_requests == [asked]
