@@ -11,6 +11,8 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+import psycopg
+
 P = ParamSpec("P")
 T = TypeVar("T")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -49,6 +51,22 @@ class Stages:
                     self.seconds[stage] += time.thread_time() - begun
 
         return counted
+
+
+def postgres_processes(dsn: str) -> list[int]:
+    """Return the database server's first process, of which all others are children."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    assert row is not None
+    # A backend's parent is the postmaster, whose children are all the others.
+    return [_parent(row[0])]
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except FileNotFoundError:
+        return pid
 
 
 def _own_seconds(pid: int) -> float:

@@ -19,13 +19,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from agentapp.management.stack import commands
-from benchmarks.measuring import Stages, percentile, processor_seconds
+from benchmarks.measuring import Stages, percentile, postgres_processes, processor_seconds
 from benchmarks.processes import MODEL_PORT, process, stage
 from benchmarks.rooms import AGENTS, latencies, published, say, seed, wait_for_replies, warm
 from tests.fakes.model_server import KEY
@@ -66,7 +65,7 @@ def _whole(places: list[tuple[User, Room]]) -> Measured:
         worker = stack.enter_context(process(*commands.WORKER))
         bots = stack.enter_context(process(*commands.BOTS))
         warm(places)
-        servers = {"worker": [worker], "bots": [bots], "postgres": _postgres()}
+        servers = {"worker": [worker], "bots": [bots], "postgres": postgres_processes(_dsn())}
         before = {name: processor_seconds(pids) for name, pids in servers.items()}
         intake = time.process_time()
         begun = time.monotonic()
@@ -171,21 +170,6 @@ def _floor(messages: int) -> Measured:
         seconds = time.monotonic() - begun
     cpu = time.process_time() - cpu
     return Measured(messages / seconds, waits, {"all": 1000 * cpu / messages})
-
-
-def _postgres() -> list[int]:
-    with psycopg.connect(_dsn()) as connection:
-        row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    assert row is not None
-    # A backend's parent is the postmaster, whose children are all the others.
-    return [_parent(row[0])]
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except FileNotFoundError:
-        return pid
 
 
 def _dsn() -> str:

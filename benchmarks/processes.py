@@ -43,14 +43,22 @@ def stage(*, latency: float = 0.0) -> Iterator[None]:
 
 
 @contextmanager
-def process(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[int]:
-    """Run Python with these arguments, its words in a log file; yield its process id."""
+def process(
+    *arguments: str,
+    program: str = sys.executable,
+    environment: Mapping[str, str | None] | None = None,
+) -> Iterator[int]:
+    """Run a program (Python by default), its words in a log file; yield its process id.
+
+    In `environment` None takes a variable away.
+    """
     log = Path(tempfile.gettempdir()) / f"bench-{arguments[1].rpartition('.')[2]}.log"
+    variables = {**os.environ, "LOG_LEVEL": "WARNING", **(environment or {})}
     with log.open("wb") as out:
         started = subprocess.Popen(
-            [sys.executable, *arguments],
+            [program, *arguments],
             cwd=ROOT,
-            env=os.environ | {"LOG_LEVEL": "WARNING"} | dict(environment or {}),
+            env={name: value for name, value in variables.items() if value is not None},
             stdout=out,
             stderr=out,
         )
