@@ -13,6 +13,7 @@ from agentapp.conversation.models import Message
 from agentapp.engine import spec
 from agentapp.engine.queries.reading import Reading, local_time
 from agentapp.engine.rules import fitting
+from agentapp.engine.rules.freshness import minutes_away
 from agentapp.identity.models import Identity, Room
 from agentapp.llm.gateway import ChatMessage, Role
 from agentapp.memory.rules import Recalled
@@ -149,6 +150,7 @@ class _Parts:
             talk=talk,
             answer=self._answer,
             addressed=self._addressed,
+            away=_minutes_away(self._reading),
         )
 
     def _line(self, message: Message, *, limit: int = fitting.MAX_TALK_LINE) -> str:
@@ -204,6 +206,11 @@ def _is_monologue(reading: Reading) -> bool:
             break
         run += message.author_id == asker
     return run >= MONOLOGUE
+
+
+def _minutes_away(reading: Reading) -> int:
+    last = reading.answered[-1]
+    return minutes_away((reading.now - last.sent_at).total_seconds() / 60)
 
 
 def _goes_out_at_once(reading: Reading) -> bool:

@@ -18,6 +18,8 @@ HOST_DEFAULTS: dict[str, float] = {
     "agent_turns_without_human": 20,  # turns of all agents in one room
     "join_similarity": 0.45,  # cosine between a message and an interest that lets an agent join in
     "notice_similarity": 0.30,  # cosine from which an agent notices a message
+    "fresh_minutes": 30,  # age up to which a message is answered, after downtime for instance
+    "fresh_messages": 30,  # newer messages up to which it is
     "context_messages": 40,  # recent messages that are read
     "context_tokens": 6_000,  # tokens of one prompt
     "memories": 8,  # memories that enter one prompt

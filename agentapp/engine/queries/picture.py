@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,6 +14,7 @@ from agentapp.conversation.models import Message
 from agentapp.conversation.queries import readable
 from agentapp.engine import spec
 from agentapp.engine.rules.views import SPEAKERS, Line, Mind, Place, Relevance, View
+from agentapp.foundation import clock
 from agentapp.foundation.prepared import prepared, prepared_by
 from agentapp.identity import limits
 from agentapp.identity.models import Agent, Identity, Participant, Room
@@ -99,7 +101,8 @@ def read_pictures(scenes: Sequence[Scene]) -> list[Picture]:
     ids = [message.pk for rows in messages for message in rows]
     for message_id, agent_id in _mentions(message_ids=ids):
         mentions[message_id].append(agent_id)
-    lines = [tuple(_line(each, mentions[each.pk]) for each in rows) for rows in messages]
+    now = clock.now()
+    lines = [tuple(_line(each, mentions[each.pk], now) for each in rows) for rows in messages]
     minds, epochs = _minds(scenes, members)
     tails = _tails(scenes, minds)
     spoken = turns.spoken(
@@ -221,7 +224,7 @@ def _agents(agent_ids: list[int]) -> QuerySet[Agent]:
     return Agent.objects.select_related("version").filter(pk__any=agent_ids)
 
 
-def _line(message: Message, mentioned: Sequence[int | None]) -> Line:
+def _line(message: Message, mentioned: Sequence[int | None], now: datetime) -> Line:
     author = message.author or Identity()  # never: a known message has an author
     answered = message.reply_to.author if message.reply_to else None
     return Line(
@@ -236,6 +239,7 @@ def _line(message: Message, mentioned: Sequence[int | None]) -> Line:
         mentions_others=None in mentioned,
         reply_to_agent=answered.agent_id if answered else None,
         replies_to_other=bool(answered and answered.agent_id is None and answered.pk != author.pk),
+        minutes_old=max((now - message.sent_at).total_seconds() / 60, 0.0),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
+from agentapp.engine.rules import stopping
 from agentapp.engine.rules.addressing import Meant, how, meant_for
+from agentapp.engine.rules.freshness import is_fresh, too_late
+from agentapp.engine.rules.stopping import no
 from agentapp.engine.rules.views import Action, Decision, Line, Relevance, View
-from agentapp.identity.limits import Limit
 from agentapp.turns.rules import Reason, Weight
 
 _THANKS = re.compile(
@@ -29,9 +30,9 @@ def decide(view: View) -> Decision | None:
     """Decide once on everything that was said since the last decision.
 
     The newest message meant for the agent is what it answers, and every other one meant for it in
-    the same burst is covered by that answer. One answer is for one person: where a second one asks
-    too, the burst ends before that, and the rest is decided next. Counts and caps come before who
-    was meant, so that nothing which is filtered later escapes them.
+    the same burst is covered by that answer, as long as it is fresh. One answer is for one person:
+    where a second one asks too, the burst ends before that, and the rest is decided next. Counts
+    and caps come before who was meant, so that nothing which is filtered later escapes them.
 
     Returns:
         None when there is nothing to decide on.
@@ -40,25 +41,31 @@ def decide(view: View) -> Decision | None:
         return None
     meant = {line.id: meant_for(line, mind=view.mind, place=view.place) for line in view.lines}
     mine = [line for line in view.lines if meant[line.id] is Meant.ME]
+    fresh = [line for line in mine if is_fresh(line, view=view)]
+    if fresh:
+        return _for_one_asker(view, fresh)
     if mine:
-        return _for_one_asker(view, mine)
-    free = [line for line in view.lines if meant[line.id] is Meant.NOBODY]
+        return _ignore(mine[-1], no("too_late", too_late(mine[-1])), addressed=True)
+    return _to_others(view, [line for line in view.lines if meant[line.id] is Meant.NOBODY])
+
+
+def _to_others(view: View, free: list[Line]) -> Decision:
     trigger = (free or list(view.lines))[-1]
-    stop = _stop(view, trigger)
+    stop = stopping.stop(view, trigger)
+    if stop is None and not is_fresh(trigger, view=view):
+        stop = no("too_late", too_late(trigger))
     if stop is not None:
         return _ignore(trigger, stop)
     if not free:
         words = f"{trigger.author_name} was speaking to somebody else."
-        return _ignore(trigger, _no("addressed_elsewhere", words))
+        return _ignore(trigger, no("addressed_elsewhere", words))
     return _unaddressed(view, free)
 
 
 def without_money(decision: Decision) -> Decision:
     """Turn a decision to speak into silence because the day's budget is spent."""
     words = "Today's budget is used up."
-    silence = _ignore(
-        decision.trigger, _no("budget_exhausted", words), addressed=decision.addressed
-    )
+    silence = _ignore(decision.trigger, no("budget_exhausted", words), addressed=decision.addressed)
     return replace(silence, through=decision.through)
 
 
@@ -67,19 +74,19 @@ def while_money_is_low(decision: Decision) -> Decision:
     if decision.addressed:
         return decision
     words = "Little of today's budget is left, so only those who ask are answered."
-    return _ignore(decision.trigger, _no("budget_low", words))
+    return _ignore(decision.trigger, no("budget_low", words))
 
 
 def taken_by_another(decision: Decision) -> Decision:
     """Another agent has taken the message."""
-    return _ignore(decision.trigger, _no("taken", "Another agent here took this message."))
+    return _ignore(decision.trigger, no("taken", "Another agent here took this message."))
 
 
 def _for_one_asker(view: View, mine: list[Line]) -> Decision:
     others = [line for line in mine if line.author_id != mine[0].author_id]
     through = others[0].id - 1 if others else 0
     own = [line for line in mine if not others or line.id <= through]
-    stop = _stop(view, own[-1])
+    stop = stopping.stop(view, own[-1])
     if stop is not None:
         return replace(_ignore(own[-1], stop, addressed=True), through=through)
     return replace(_addressed(view, own), through=through)
@@ -94,7 +101,7 @@ def _addressed(view: View, mine: list[Line]) -> Decision:
         return Decision(Action.REACT, "gesture", trigger, (why, note), addressed=True, emoji=emoji)
     if "message" not in view.mind.capabilities:
         words = f"{view.mind.name} may not write messages."
-        return _ignore(trigger, _no("may_not_write", words), addressed=True)
+        return _ignore(trigger, no("may_not_write", words), addressed=True)
     return Decision(
         Action.RESPOND,
         "addressed",
@@ -109,19 +116,19 @@ def _unaddressed(view: View, free: list[Line]) -> Decision:
     trigger = free[-1]
     if not trigger.is_human:
         words = "Agents answer agents only when they are spoken to."
-        return _ignore(trigger, _no("agent_to_nobody", words))
+        return _ignore(trigger, no("agent_to_nobody", words))
     keyword = _keyword(trigger.text, view.mind.interests)
     if view.place.dial != "joins":
         if keyword:
             return _notice(trigger, f"It is about {keyword}, and nobody asked {view.mind.name}.")
-        return _ignore(trigger, _no("not_asked", "Here agents speak only when asked."))
+        return _ignore(trigger, no("not_asked", "Here agents speak only when asked."))
     found = view.relevance.get(trigger.id)
     if found is None and not keyword:
         return Decision(
             Action.IGNORE,
             "not_compared",
             trigger,
-            (_no("not_compared", "It could not be compared with what the agent cares about."),),
+            (no("not_compared", "It could not be compared with what the agent cares about."),),
             wants_relevance=True,
         )
     return _by_relevance(view, free, found or Relevance(keyword=keyword))
@@ -133,9 +140,9 @@ def _by_relevance(view: View, free: list[Line], found: Relevance) -> Decision:
     joins = bool(keyword) or found.similarity >= mind.limit("join_similarity").value
     if not joins and found.similarity < mind.limit("notice_similarity").value:
         words = f"It is about nothing {mind.name} cares for."
-        return _ignore(trigger, _no("not_relevant", words))
+        return _ignore(trigger, no("not_relevant", words))
     about = f"It is about {keyword}." if keyword else f"It is close to what {mind.name} likes."
-    stop = _first(_UNASKED_CAPS, view, trigger)
+    stop = stopping.unasked_cap(view, trigger)
     if joins and stop is None and "message" in mind.capabilities:
         return Decision(
             Action.RESPOND,
@@ -168,122 +175,6 @@ def _keyword(text: str, interests: tuple[str, ...]) -> str:
         if re.search(rf"(?<!\w){re.escape(interest.casefold())}(?!\w)", folded):
             return interest
     return ""
-
-
-Check = Callable[[View, Line], Reason | None]
-
-
-def _held(view: View, _trigger: Line) -> Reason | None:
-    if not view.mind.hold:
-        return None
-    return _no(view.mind.hold, view.mind.hold_reason or "Everything is paused.")
-
-
-def _present(view: View, _trigger: Line) -> Reason | None:
-    words = {
-        "": f"{view.mind.name} is not in this room.",
-        "quarantined": f"{view.mind.name} stays silent here until it is let in.",
-        "muted": f"{view.mind.name} is muted in this room.",
-        "inactive": f"{view.mind.name} is suspended from this room.",
-    }.get(view.mind.membership)
-    return _no(f"membership_{view.mind.membership or 'none'}", words) if words else None
-
-
-def _awake(view: View, _trigger: Line) -> Reason | None:
-    if view.mind.status in {"trial", "live"}:
-        return None
-    return _no(f"agent_{view.mind.status}", f"{view.mind.name} is {view.mind.status}.")
-
-
-def _open(view: View, _trigger: Line) -> Reason | None:
-    return None if view.place.is_open else _no("room_closed", "No agents speak in this room.")
-
-
-def _not_silent(view: View, _trigger: Line) -> Reason | None:
-    if view.place.dial != "silent":
-        return None
-    return _no("room_silent", "The room is set to silent.")
-
-
-def _chain(view: View, trigger: Line) -> Reason | None:
-    """Agents that answer agents: every answer since a human spoke counts, sent or not."""
-    limit = view.mind.limit("agent_chain")
-    run = max(view.agent_run, view.spoken.answers_without_human)
-    if trigger.is_human or run < limit.value:
-        return None
-    return _cap("agent_chain", f"{run} agents have spoken in a row", limit)
-
-
-def _without_human(view: View, _trigger: Line) -> Reason | None:
-    limit = view.mind.limit("agent_turns_without_human")
-    if view.spoken.without_human < limit.value:
-        return None
-    count = view.spoken.without_human
-    return _cap("no_human", f"Agents had {count} turns here since a human spoke", limit)
-
-
-def _room_cap(view: View, _trigger: Line) -> Reason | None:
-    limit = view.mind.limit("room_turns_10min")
-    if view.spoken.room_10min < limit.value:
-        return None
-    return _cap("room_cap", f"Agents gave {view.spoken.room_10min} answers in 10 minutes", limit)
-
-
-def _person_cap(view: View, trigger: Line) -> Reason | None:
-    if trigger.person_id is None:
-        return None
-    soon, today = view.spoken.to_person.get((view.mind.id, trigger.person_id), (0, 0))
-    name = trigger.author_name
-    for count, key, span in (
-        (soon, "person_turns_10min", "10 minutes"),
-        (today, "person_turns_day", "a day"),
-    ):
-        limit = view.mind.limit(key)
-        if count >= limit.value:
-            return _cap("person_cap", f"{name} was answered {count} times within {span}", limit)
-    return None
-
-
-def _unasked_hour(view: View, _trigger: Line) -> Reason | None:
-    limit = view.mind.limit("unaddressed_turns_hour")
-    count = view.spoken.unaddressed_hour.get(view.mind.id, 0)
-    if count < limit.value:
-        return None
-    return _cap("unaddressed_cap", f"It joined in {count} times within an hour", limit)
-
-
-def _unasked_share(view: View, _trigger: Line) -> Reason | None:
-    share, window = view.mind.limit("unaddressed_share"), view.mind.limit("unaddressed_window")
-    count = view.spoken.unaddressed_window.get(view.mind.id, 0)
-    if count + 1 <= share.value * window.value:
-        return None
-    words = f"It joined in on {count} of the last {window.value:g} messages"
-    return _cap("unaddressed_share", words, share)
-
-
-_GATES: tuple[Check, ...] = (_held, _present, _awake, _open)
-_CAPS: tuple[Check, ...] = (_chain, _without_human, _room_cap, _person_cap, _not_silent)
-_UNASKED_CAPS: tuple[Check, ...] = (_unasked_hour, _unasked_share)
-
-
-def _stop(view: View, trigger: Line) -> Reason | None:
-    return _first(_GATES, view, trigger) or _first(_CAPS, view, trigger)
-
-
-def _first(checks: tuple[Check, ...], view: View, trigger: Line) -> Reason | None:
-    for check in checks:
-        reason = check(view, trigger)
-        if reason is not None:
-            return reason
-    return None
-
-
-def _no(code: str, words: str) -> Reason:
-    return Reason(Weight.NO, code, words)
-
-
-def _cap(code: str, words: str, limit: Limit) -> Reason:
-    return _no(code, f"{words} (limit {limit.value:g}, set by the {limit.layer}).")
 
 
 def _ignore(trigger: Line, reason: Reason, *, addressed: bool = False) -> Decision:

@@ -33,6 +33,7 @@ class Line:
         mentions_others: It mentions somebody who is none of our agents.
         reply_to_agent: The agent whose message it answers.
         replies_to_other: It answers somebody who is neither its author nor one of our agents.
+        minutes_old: Since it was written, by its platform's clock.
     """
 
     id: int
@@ -46,6 +47,7 @@ class Line:
     mentions_others: bool = False
     reply_to_agent: int | None = None
     replies_to_other: bool = False
+    minutes_old: float = 0.0
 
     @property
     def is_human(self) -> bool:

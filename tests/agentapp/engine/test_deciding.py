@@ -289,3 +289,32 @@ def test_without_money_everybody_is_silent_and_with_little_only_who_is_asked_ans
     assert deciding.without_money(asked).code == "budget_exhausted"
     assert deciding.while_money_is_low(asked) is asked
     assert deciding.while_money_is_low(joined).code == "budget_low"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "newer", "code"),
+    [(30, 30, "addressed"), (31, 0, "too_late"), (0, 31, "too_late"), (600, 100, "too_late")],
+)
+def test_only_what_is_fresh_is_answered(minutes: float, newer: int, code: str) -> None:
+    later = [line("Nice.", id=n, author_id=11, person_id=101) for n in range(2, 2 + newer)]
+    decision = deciding.decide(
+        view(line("@Mira?", mentioned_agents=frozenset({MIRA}), minutes_old=minutes), *later)
+    )
+    assert decision is not None
+    assert (decision.code, decision.addressed) == (code, True)
+    assert (decision.action is Action.RESPOND) == (code == "addressed")
+
+
+def test_of_a_burst_the_fresh_part_is_answered() -> None:
+    old = line("@Mira?", id=1, mentioned_agents=frozenset({MIRA}), minutes_old=45)
+    new = line("@Mira!", id=2, mentioned_agents=frozenset({MIRA}), minutes_old=2)
+    decision = deciding.decide(view(old, new))
+    assert decision is not None
+    assert (decision.trigger.id, decision.covers) == (2, (2,))
+
+
+def test_an_agent_joins_no_talk_of_an_hour_ago() -> None:
+    decision = deciding.decide(view(line("Who likes tea?", minutes_old=61), place=JOINS))
+    assert decision is not None
+    assert (decision.action, decision.code) == (Action.IGNORE, "too_late")
+    assert "61 minutes" in decision.reasons[0].words

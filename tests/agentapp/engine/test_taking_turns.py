@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -445,3 +446,25 @@ def test_a_lane_that_kills_its_workers_is_left_behind(live: Stage) -> None:
     lane = Lane.objects.get(agent=live.cast.ada)
     assert lane.decided_through == lane.wanted_through
     assert not live.server.completions()
+
+
+@pytest.mark.parametrize(("minutes", "says"), [(0, False), (4, False), (12, True)])
+def test_an_answer_that_comes_late_says_so(live: Stage, minutes: float, says: bool) -> None:
+    live.say("@Bo are you there?")
+    with clock.shifted(timedelta(minutes=minutes)):
+        live.run()
+    _, user = prompt_of(live)
+    assert ("You were away" in user) == says
+    assert (f"about {minutes} minutes" in user) == says
+
+
+def test_after_a_long_absence_nothing_old_is_answered(live: Stage) -> None:
+    live.say("@Bo are you there?")
+    with clock.shifted(timedelta(minutes=31)):
+        live.run()
+        turn = live.turn(live.cast.bo)
+        assert (turn.decision, turn.outcome) == ("ignore", "too_late")
+        live.say("@Bo and now?")
+        live.run()
+        assert live.turn(live.cast.bo).outcome == "draft:approved"
+    assert len(live.server.completions()) == 1
