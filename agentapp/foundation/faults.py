@@ -10,6 +10,8 @@ import signal
 
 # In the order in which a message passes them.
 POINTS = (
+    "batch.written",
+    "batch.committed",
     "intake.written",
     "intake.committed",
     "lane.claimed",

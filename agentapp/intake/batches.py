@@ -19,6 +19,7 @@ from agentapp.conversation.models import Message
 from agentapp.conversation.rules import stored_id
 from agentapp.drafts.services import Wish, propose
 from agentapp.events import services as events
+from agentapp.foundation import faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.envelope import (
     Author,
@@ -157,6 +158,7 @@ def accept_batch(batch: Batch) -> None:
             reason=left.reason,
         )
     _move_cursor(batch)
+    faults.passing("batch.written")
 
 
 def _free_invitations(batch: Batch) -> int:

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from django.db import Error as DatabaseError
 
+from agentapp.foundation import faults
 from agentapp.foundation.envelope import Author, AuthorKind, Incoming, Outgoing, Place, Receipt
 from agentapp.foundation.errors import AgentError
 from agentapp.identity.services.leases import HeldAccount
@@ -268,6 +269,7 @@ class MatrixConnector:
             for order in harvest.orders:
                 await self._bridge.call(obey, order)
             await self._bridge.call(accept_batch, harvest.batch)
+            faults.passing("batch.committed")
             since, is_first, failures = harvest.since, False, 0
             harvester.inside |= harvest.entered
             harvester.inside -= harvest.gone

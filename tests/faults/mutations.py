@@ -8,12 +8,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agentapp.foundation.envelope import Incoming, Outgoing
+from agentapp.foundation import faults
+from agentapp.foundation.envelope import Incoming, Outgoing, Receipt
+from agentapp.identity.models import Account
 from agentapp.intake import lanes
+from agentapp.intake.batches import Batch
 from agentapp.intake.models import Lane
 from agentapp.intake.services import web
 from agentapp.moderation import services as moderation
 from bots.local import client
+from bots.matrix import client as matrix
+from bots.matrix.client import MatrixConnector
 
 
 def no_dedupe_key() -> None:
@@ -56,8 +61,42 @@ def no_drain() -> None:
     client._put_all = slowly
 
 
+def cursor_before_the_events() -> None:
+    """A login's cursor moves before what it has read is stored."""
+    accept = matrix.accept_batch
+
+    def early(batch: Batch) -> None:
+        Account.objects.filter(pk=batch.account_id).update(cursor=batch.cursor)
+        faults.passing("batch.written")
+        accept(batch)
+
+    matrix.accept_batch = early
+
+
+def no_read_back() -> None:
+    """Whatever may have arrived on a homeserver is sent again, under another name."""
+    send = MatrixConnector.send
+
+    async def afresh(self: MatrixConnector, outgoing: Outgoing) -> Receipt:
+        return await send(self, replace(outgoing, dedupe_key=uuid.uuid4().hex[:22]))
+
+    async def nothing(_self: MatrixConnector, _outgoing: Outgoing) -> None:
+        return None
+
+    MatrixConnector.send = afresh  # type: ignore[method-assign]
+    MatrixConnector.read_back = nothing  # type: ignore[assignment,method-assign]
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
-    each.__name__: each for each in (no_dedupe_key, no_client_key, done_before_the_work, no_drain)
+    each.__name__: each
+    for each in (
+        no_dedupe_key,
+        no_client_key,
+        done_before_the_work,
+        no_drain,
+        cursor_before_the_events,
+        no_read_back,
+    )
 }
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from unittest import mock
 
 from django.db.models import Q
+from django.test import override_settings
 
 from agentapp.drafts import services as drafts
 from agentapp.drafts.errors import DraftNotPending
@@ -17,6 +18,7 @@ from agentapp.drafts.models import Draft, Outbound
 from agentapp.engine import worker
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.database import fresh_connection
+from agentapp.foundation.faults import POINTS
 from agentapp.identity.models import Account, User
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake import services as intake
@@ -24,7 +26,9 @@ from agentapp.moderation import services as moderation
 from bots import delivery
 from bots.bridge import Bridge
 from bots.delivery import Delivery
+from bots.host import Host
 from bots.local.client import LocalConnector
+from bots.matrix.client import MatrixConnector
 
 # What waits for its turn in a host waits less here.
 HASTE = {"POLL_SECONDS": 0.03, "LOST_SECONDS": 0.03, "GATHER_SECONDS": 0.005}
@@ -108,6 +112,23 @@ def _is_due() -> bool:
     return Outbound.objects.filter(due | on_its_way).exists()
 
 
+def serve(*, seconds: float) -> None:
+    """Run the Matrix logins as the bots process does, for a while."""
+    haste = mock.patch.multiple(delivery, **HASTE)
+    with haste, override_settings(MATRIX_ALLOW_PRIVATE=True):
+        asyncio.run(_serve(seconds))
+
+
+async def _serve(seconds: float) -> None:
+    bridge, stop = Bridge(), asyncio.Event()
+    host = Host(makers={"matrix": MatrixConnector}, bridge=bridge)
+    running = asyncio.create_task(host.run(stop))
+    await asyncio.sleep(seconds)
+    stop.set()
+    await running
+    bridge.close()
+
+
 def suspend(*, agent_id: int) -> None:
     """Stop an agent; returns when nothing of it begins to leave any more."""
     with fresh_connection():
@@ -119,11 +140,14 @@ ROLES: dict[str, Callable[..., None]] = {
     "work": work,
     "approve": approve,
     "send": send,
+    "serve": serve,
     "suspend": suspend,
 }
 
 # Whose work passes a point.
 ROLE_OF = {
+    "batch.written": "serve",
+    "batch.committed": "serve",
     "intake.written": "say",
     "intake.committed": "say",
     "lane.claimed": "work",
@@ -143,3 +167,6 @@ ROLE_OF = {
     "piece.marked": "send",
     "piece.settled": "send",
 }
+
+# What a message of a web room passes on its way; the others lie on the way of one from a platform.
+WEB_POINTS = tuple(point for point in POINTS if ROLE_OF[point] != "serve")

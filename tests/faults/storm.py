@@ -14,7 +14,6 @@ from django.db import connection
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Outbound
 from agentapp.foundation import clock
-from agentapp.foundation.faults import POINTS
 from agentapp.identity.models import Agent, Room, Seat, User
 from agentapp.identity.services.agents import create_agent
 from agentapp.identity.services.rooms import create_room, join_room, set_reply_mode
@@ -224,7 +223,7 @@ def tokens(text: str) -> Iterable[str]:
 def rage(storm: Storm, *, kills: int) -> None:
     """Kill at every point in turn, in every room in turn; suspend and deliver now and then."""
     for n in range(kills):
-        storm.kill_at(POINTS[n % len(POINTS)])
+        storm.kill_at(roles.WEB_POINTS[n % len(roles.WEB_POINTS)])
         if n % STOP_EVERY == 0:
             storm.stop_amid_sending()
         if n % SEND_EVERY == 0:

@@ -12,21 +12,35 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.agentapp.management.hosts import ROOT, Run, free_port, short_folder, started
 from tests.fakes.model_server import ModelServer
 from tests.faults.storm import answer, tokens
 
-KILLS = 10
+KILLS = 18
 MEMBERS = 8
 BETWEEN_SECONDS = (0.2, 1.2)  # between two kills
 RETURN_SECONDS = 40.0  # until a killed process is there again
 PATIENCE_SECONDS = 180.0  # at the end, for leases to run out
-TARGETS = ("worker", "runbots", "uvicorn", "beat", "postgres", "valkey-server")
+FLUSH = None
+# What happens to whom: a kill -9, a fast or an immediate end of the database, an empty broker.
+BLOWS: tuple[tuple[str, signal.Signals | None], ...] = (
+    ("worker", signal.SIGKILL),
+    ("postgres", signal.SIGINT),
+    ("runbots", signal.SIGKILL),
+    ("valkey-server", FLUSH),
+    ("uvicorn", signal.SIGKILL),
+    ("postgres", signal.SIGQUIT),
+    ("beat", signal.SIGKILL),
+    ("valkey-server", signal.SIGKILL),
+    ("postgres", signal.SIGKILL),
+)
 
 
 @dataclass
@@ -73,14 +87,18 @@ class Member:
         return found
 
 
+def environment_of(run: Run) -> dict[str, str]:
+    """Return what the host's own processes are told."""
+    environ = Path(f"/proc/{run.child_ids()['worker']}/environ").read_bytes().decode()
+    return dict(part.partition("=")[::2] for part in environ.split("\0") if part)
+
+
 def settled_in(run: Run, *, url: str, model: str) -> list[Member]:
     """Let members move into the host."""
-    environ = Path(f"/proc/{run.child_ids()['worker']}/environ").read_bytes().decode()
-    environment = dict(part.partition("=")[::2] for part in environ.split("\0") if part)
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.settling_in", model, str(MEMBERS)],
         cwd=ROOT,
-        env=os.environ | environment,
+        env=os.environ | environment_of(run),
         capture_output=True,
         text=True,
         check=False,
@@ -89,24 +107,34 @@ def settled_in(run: Run, *, url: str, model: str) -> list[Member]:
     return [Member(url, each["token"], each["room"]) for each in json.loads(done.stdout)]
 
 
-def kill(run: Run, waiting: list[str]) -> None:
-    """Kill the process whose turn it is; one that is not back yet keeps its turn for later."""
+def strike(run: Run, waiting: list[tuple[str, signal.Signals | None]], broker: str) -> None:
+    """Deal the blow whose turn it is; who is not back yet keeps its turn for later."""
     give_up = time.monotonic() + RETURN_SECONDS
     while time.monotonic() < give_up:
         there = run.child_ids()
-        name = next((name for name in waiting if name in there), None)
-        if name is not None:
-            waiting.remove(name)
-            waiting.append(name)
-            os.kill(there[name], signal.SIGKILL)
+        blow = next((blow for blow in waiting if blow[0] in there), None)
+        if blow is not None:
+            waiting.remove(blow)
+            waiting.append(blow)
+            name, how = blow
+            if how is FLUSH:
+                empty(broker)
+            else:
+                os.kill(there[name], how)
             return
         time.sleep(0.05)
     pytest.fail(f"nothing of {waiting} came back:\n{run.text()[-2000:]}")
 
 
+def empty(broker: str) -> None:
+    """Throw away everything that the broker holds; one that is just starting holds nothing."""
+    with suppress(redis.RedisError), redis.from_url(broker) as connection:
+        connection.flushall()
+
+
 def test_whatever_is_killed_every_question_is_answered_once_and_in_order() -> None:
     rng = random.Random(20)  # noqa: S311 - it only spreads the kills
-    waiting = list(TARGETS)
+    waiting = list(BLOWS)
     port = free_port()
     with ModelServer() as model, short_folder() as folder:
         model.reply = answer
@@ -114,10 +142,11 @@ def test_whatever_is_killed_every_question_is_answered_once_and_in_order() -> No
             run.wait_until_ready(seconds=120)
             url = f"http://localhost:{port}"
             members = settled_in(run, url=url, model=model.base_url)
+            broker = environment_of(run)["REDIS_URL"]
             for n in range(KILLS):
                 members[n % MEMBERS].ask(f"q{n:04}")
                 time.sleep(rng.uniform(*BETWEEN_SECONDS))
-                kill(run, waiting)
+                strike(run, waiting, broker)
             give_up = time.monotonic() + PATIENCE_SECONDS
             while any(set(m.asked) - set(m.answers()) for m in members):
                 if time.monotonic() > give_up:
