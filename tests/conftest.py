@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,20 @@ from tests.cast import Cast, make_cast
 from tests.services import django_db_setup
 
 __all__ = ["cast", "django_db_setup", "live_cast"]
+
+# Whole hosts, browsers and homeservers: begun first, so that no process is left alone with one.
+LONG = ("flows", "faults", "bots/matrix", "agentapp/management")
+_TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files begin first; otherwise they are in their own order."""
+
+    def turn(item: pytest.Item) -> int:
+        path = str(item.path.relative_to(_TESTS))
+        return next((n for n, name in enumerate(LONG) if path.startswith(name)), len(LONG))
+
+    items.sort(key=turn)
 
 
 @pytest.fixture
