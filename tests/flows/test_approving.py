@@ -10,6 +10,7 @@ from tests.fakes.model_server import ModelServer
 from tests.flows.conftest import Opener
 from tests.flows.stage import Stage, make_stage
 
+WAITS = ".card:not(.card-is-writing)"  # what is still being written goes as it comes
 PROPOSED = "Shortbread, I think."
 EDITED = "Shortbread. No doubt about it."
 
@@ -38,7 +39,7 @@ def test_a_draft_appears_is_edited_sent_taken_back_sent_again_and_stands_in_the_
     mark(page)
     careful.say("Mira, what goes with tea?")
 
-    card = page.locator(".card:not(.card-is-writing)", has_text=PROPOSED)
+    card = page.locator(WAITS, has_text=PROPOSED)
     expect(card).to_be_visible()
     card.get_by_role("link", name="Edit").click()
     page.get_by_label("Words to send").fill(EDITED)
@@ -60,7 +61,7 @@ def test_a_draft_appears_is_edited_sent_taken_back_sent_again_and_stands_in_the_
 def test_what_was_taken_back_in_time_never_arrives(careful: Stage, open_browser: Opener) -> None:
     page = open_browser("/approvals/", user=careful.owner)
     careful.say("Mira, what goes with tea?")
-    card = page.locator(".card:not(.card-is-writing)", has_text=PROPOSED)
+    card = page.locator(WAITS, has_text=PROPOSED)
     card.get_by_role("button", name="Send", exact=True).click()
     card.get_by_role("button", name="Undo").click()
 
@@ -73,7 +74,7 @@ def test_what_was_taken_back_in_time_never_arrives(careful: Stage, open_browser:
 def test_on_a_phone_a_thumb_is_enough(careful: Stage, open_browser: Opener) -> None:
     page = open_browser("/approvals/", user=careful.owner, phone=True)
     careful.say("Mira, what goes with tea?")
-    send = page.locator(".card:not(.card-is-writing)", has_text=PROPOSED).get_by_role("button", name="Send", exact=True)
+    send = page.locator(WAITS, has_text=PROPOSED).get_by_role("button", name="Send", exact=True)
     expect(send).to_be_visible()
     box = send.bounding_box()
     assert box is not None
