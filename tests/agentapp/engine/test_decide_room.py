@@ -294,6 +294,7 @@ def test_deciding_costs_the_same_in_a_room_of_any_size(stage: Stage) -> None:
 
 
 def test_a_burst_longer_than_one_look_is_decided_in_turns(stage: Stage) -> None:
+    stage.set_room(limits={"fresh_messages": 2 * BURST})
     first = stage.say("@Bo first of many")
     for n in range(BURST + 5):
         stage.agent_says(stage.cast.ada, f"Filler {n}.")

@@ -116,8 +116,11 @@ class Run:
 
 def _name_of(process_id: int) -> str:
     # A server may rewrite its command line, and an interpreter's name says nothing.
-    name = Path(f"/proc/{process_id}/comm").read_text().strip()
-    words = Path(f"/proc/{process_id}/cmdline").read_text().split("\0")
+    try:
+        name = Path(f"/proc/{process_id}/comm").read_text().strip()
+        words = Path(f"/proc/{process_id}/cmdline").read_text().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # it has ended since it was listed
     own = [word for word in ("uvicorn", "worker", "beat", "runbots") if word in words]
     return own[0] if own else name
 
