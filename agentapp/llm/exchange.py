@@ -25,11 +25,10 @@ from agentapp.llm.budget import NotEnough
 from agentapp.llm.closing import close_call
 from agentapp.llm.errors import Overtaken, ProviderUnavailable, Stopped
 from agentapp.llm.models import LLMCall
-from agentapp.llm.prices import known_price
-from agentapp.llm.progress import Progress
+from agentapp.llm.progress import Bill, Progress
+from agentapp.llm.routes import price_of_another
 from agentapp.llm.rules import money
 from agentapp.llm.rules.money import Price
-from agentapp.llm.rules.picking import same_model
 from agentapp.llm.rules.retrying import (
     ATTEMPTS_BEFORE_THE_NEXT,
     MAX_ATTEMPTS,
@@ -128,7 +127,7 @@ def _can_afford_another(ticket: Ticket, progress: Progress, failure: Failure) ->
     """Hold the price of a try that failed after it was sent, beside that of the next one."""
     if not failure.may_be_billed:
         return True
-    extra = money.cost_micros(ticket.route.price, tokens_in=progress.prompt_tokens, tokens_out=0)
+    extra = ticket.route.most_micros(tokens_in=progress.prompt_tokens, tokens_out=0)
     try:
         with fresh_connection():
             budget.hold_more(
@@ -199,8 +198,7 @@ def _close(
     requests: tuple[ToolRequest, ...] = (),
     error: str = "",
 ) -> Ending:
-    price = _price(ticket, progress)
-    bill = progress.bill(price, counts_last=was_billed)
+    price, bill = _billed(ticket, progress, counts_last=was_billed)
     ending = Ending(
         status=LLMCall.Status.DONE if answer or requests else LLMCall.Status.FAILED,
         was_billed=was_billed or progress.wasted_tries > 0,
@@ -233,15 +231,17 @@ def _close(
     return ending
 
 
-def _price(ticket: Ticket, progress: Progress) -> Price:
-    """Return the asked model's price, or the dearer one when another model answered."""
+def _billed(ticket: Ticket, progress: Progress, *, counts_last: bool) -> tuple[Price, Bill]:
+    """Return the bill by the asked model's price, or by that of another that answered, if dearer.
+
+    A dearer one is noted before the call is settled: whoever asks afterwards holds enough.
+    """
     route = ticket.route
-    if route.price.is_free or not progress.model or same_model(progress.model, route.model):
-        return route.price
-    served = known_price(
-        kind=route.kind,
-        base_url=route.target.base_url,
-        model=progress.model,
-        day=ticket.offer.purses[0].day,
-    )
-    return max(route.price, served, key=lambda price: price.input_micros + price.output_micros)
+    asked = progress.bill(route.price, counts_last=counts_last)
+    served = price_of_another(route, progress.model, day=ticket.offer.purses[0].day)
+    if served is None:
+        return route.price, asked
+    if route.price.is_passed_by(served):
+        provider_health.note_dearer_model(ticket, model=progress.model, price=served)
+    bill = progress.bill(served, counts_last=counts_last)
+    return (served, bill) if bill.cost_micros > asked.cost_micros else (route.price, asked)

@@ -204,8 +204,7 @@ def offered(
 ) -> Offer:
     """Return a question to a model with the most that it may cost."""
     max_tokens = answer_allowance(way.model, question.max_tokens)
-    most = money.cost_micros(
-        way.price,
+    most = way.most_micros(
         tokens_in=money.most_tokens(question.texts()),
         tokens_out=max_tokens,
     )

@@ -46,6 +46,9 @@ class Provider(Record):
     )
     verified_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=400, blank=True)
+    bills_as = models.JSONField(
+        default=dict, blank=True, help_text="for a model that was asked, the dearer one it bills"
+    )
 
     class Meta:
         constraints = [

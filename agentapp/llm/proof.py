@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.template import loader
 
@@ -28,7 +28,7 @@ from agentapp.llm.gateway import offered, reserved
 from agentapp.llm.models import LLMCall
 from agentapp.llm.prices import known_price, price_in_words
 from agentapp.llm.purses import Payer, purses_of
-from agentapp.llm.routes import Route
+from agentapp.llm.routes import Route, price_of_another
 from agentapp.llm.rules import days
 from agentapp.llm.rules.picking import can_talk, picked_models
 from agentapp.llm.tickets import Answer, Question
@@ -68,6 +68,7 @@ class Proof:
     Attributes:
         models: The names to choose others from.
         program: "Ollama" or "vLLM" when that is what runs on one's own machine.
+        bills_as: The dearer model that answered, by the one that was asked; mostly empty.
     """
 
     model: str
@@ -79,6 +80,7 @@ class Proof:
     models: list[str]
     call_id: int
     program: str = ""
+    bills_as: dict[str, str] = field(default_factory=dict)
 
 
 def prove(*, workspace: Workspace, candidate: Candidate) -> Proof:
@@ -97,17 +99,25 @@ def prove(*, workspace: Workspace, candidate: Candidate) -> Proof:
         answer = _asked(workspace, candidate, reply)
     except ProviderUnavailable as error:
         raise NotProven(error.message) from error
+    way = _route(workspace, candidate, reply)
     return Proof(
         model=reply,
         cheap_model=cheap,
         seconds=round(time.monotonic() - began, 2),
         cost_micros=answer.cost_micros,
         text=answer.text,
-        price=price_in_words(_route(workspace, candidate, reply).price),
+        price=price_in_words(way.price),
         models=[name for name in names if can_talk(name)][:MAX_OFFERED],
         call_id=answer.call_id,
         program=local_servers.program_at(candidate.base_url),
+        bills_as=_dearer(workspace, way, answer.model),
     )
+
+
+def _dearer(workspace: Workspace, way: Route, served: str) -> dict[str, str]:
+    day = days.local_day(clock.now(), workspace.timezone)
+    price = price_of_another(way, served, day=day)
+    return {way.model: served} if price is not None and way.price.is_passed_by(price) else {}
 
 
 def _listed(candidate: Candidate) -> list[str]:

@@ -11,7 +11,8 @@ from agentapp.llm.adapters.protocol import FailureKind, Target
 from agentapp.llm.errors import ProviderUnavailable
 from agentapp.llm.models import LLMCall, Provider
 from agentapp.llm.prices import known_price
-from agentapp.llm.rules.money import Level, Price
+from agentapp.llm.rules.money import Level, Price, cost_micros
+from agentapp.llm.rules.picking import same_model
 
 KEY_TABLE, KEY_COLUMN = "agentapp_provider", "key_sealed"
 _SMALL_WORK = {LLMCall.Purpose.DECIDE, LLMCall.Purpose.SCREEN, LLMCall.Purpose.SUMMARISE}
@@ -19,7 +20,14 @@ _SMALL_WORK = {LLMCall.Purpose.DECIDE, LLMCall.Purpose.SCREEN, LLMCall.Purpose.S
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One model on one server. `provider_pk` is None while a new one is being proven."""
+    """One model on one server.
+
+    Attributes:
+        price: Of the model that is asked.
+        provider_pk: None while a new server is being proven.
+        dearer_model: With which the server answered instead; "" when it never did.
+        dearer: That model's price.
+    """
 
     kind: str
     target: Target
@@ -28,6 +36,15 @@ class Route:
     provider_pk: uuid.UUID | None
     is_demo: bool = False
     had_error: bool = False
+    dearer_model: str = ""
+    dearer: Price | None = None
+
+    def most_micros(self, *, tokens_in: int, tokens_out: int) -> int:
+        """Return what so many tokens cost by the dearer of the prices that may be billed."""
+        prices = [self.price] if self.dearer is None else [self.price, self.dearer]
+        return max(
+            cost_micros(price, tokens_in=tokens_in, tokens_out=tokens_out) for price in prices
+        )
 
 
 def models_for(provider: Provider, *, purpose: str, level: Level) -> list[str]:
@@ -48,14 +65,18 @@ def route_to(provider: Provider, *, model: str, day: date, is_demo: bool) -> Rou
         ProviderUnavailable: The key was sealed for another row, or with a key of ours that is
             gone.
     """
+    kind, base_url = provider.kind, provider.base_url
+    billed = provider.bills_as.get(model, "")
     return Route(
-        kind=provider.kind,
-        target=Target(str(provider.pk), base_url=provider.base_url, key=opened_key(provider)),
+        kind=kind,
+        target=Target(str(provider.pk), base_url=base_url, key=opened_key(provider)),
         model=model,
-        price=known_price(kind=provider.kind, base_url=provider.base_url, model=model, day=day),
+        price=known_price(kind=kind, base_url=base_url, model=model, day=day),
         provider_pk=provider.pk,
         is_demo=is_demo,
         had_error=bool(provider.last_error),
+        dearer_model=billed,
+        dearer=known_price(kind=kind, base_url=base_url, model=billed, day=day) if billed else None,
     )
 
 
@@ -72,3 +93,14 @@ def opened_key(provider: Provider) -> str:
             "The stored key cannot be opened any more. Paste it again under Settings.",
             kind=FailureKind.KEY,
         ) from error
+
+
+def price_of_another(route: Route, served: str, *, day: date) -> Price | None:
+    """Return the price of a model that answered in place of the one that was asked.
+
+    Returns:
+        None when it is the same one, or a version of it, or asking there costs nothing.
+    """
+    if route.price.is_free or not served or same_model(served, route.model):
+        return None
+    return known_price(kind=route.kind, base_url=route.target.base_url, model=served, day=day)

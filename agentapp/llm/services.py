@@ -148,6 +148,7 @@ def _store(workspace: Workspace, candidate: Candidate, proof: Proof, by: User) -
     provider.last_error = ""
     provider.circuit, provider.circuit_failures = Provider.Circuit.CLOSED, 0
     provider.circuit_until = None
+    provider.bills_as = proof.bills_as
     provider.verified_at = GreenroomNow()
     provider.save()
     LLMCall.objects.filter(pk=proof.call_id).update(provider=provider)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from agentapp.foundation.text import one_line
+
 MAX_NAME = 120
 MAX_LISTED = 2000
 MAX_COUNT = 2**31 - 1  # what the column holds; more is nonsense
@@ -18,8 +22,13 @@ def text(value: object) -> str:
 
 
 def name(value: object) -> str:
-    """Return a name as long as its column; "" for anything else."""
-    return text(value)[:MAX_NAME]
+    """Return a name as its column can hold it; "" for anything else."""
+    return _clean(text(value)[: 2 * MAX_NAME])
+
+
+@lru_cache(maxsize=256)  # every piece of a stream says it again
+def _clean(name: str) -> str:
+    return one_line(name, limit=MAX_NAME)
 
 
 def count(value: object, name: str) -> int | None:
@@ -31,4 +40,4 @@ def count(value: object, name: str) -> int | None:
 def names(rows: list[object]) -> list[str]:
     """Return the ids of a server's list of models, in its order."""
     found = (field(row, "id") for row in rows[:MAX_LISTED])
-    return [each for each in found if isinstance(each, str) and 0 < len(each) <= MAX_NAME]
+    return [each for each in found if isinstance(each, str) and each and name(each) == each]

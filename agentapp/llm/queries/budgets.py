@@ -126,7 +126,7 @@ def level_of(day_micros: int, spend: Spend | None) -> Level:
 def alerts(*, since: datetime) -> list[Alert]:
     """Return what owners should be told, from the events after a moment. One query."""
     rows = Event.objects.filter(
-        type__in=["budget.exhausted", "provider.failed"],
+        type__in=["budget.exhausted", "provider.failed", "provider.bills_another"],
         created_at__gte=since,
         workspace_id__isnull=False,
     ).order_by("pk")

@@ -32,6 +32,14 @@ class Price:
         """Return whether no call can cost anything."""
         return not (self.input_micros or self.output_micros or self.cached_micros)
 
+    def is_passed_by(self, other: Price) -> bool:
+        """Return whether some call costs more by the other price than by this one."""
+        return (
+            other.input_micros > self.input_micros
+            or other.output_micros > self.output_micros
+            or other.cached_micros > self.cached_micros
+        )
+
 
 FREE = Price(0, 0, 0)
 
