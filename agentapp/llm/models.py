@@ -207,6 +207,9 @@ class LLMCall(Record):
         default=list, blank=True, help_text="what it asked of tools: id, name, arguments each"
     )
     error = models.CharField(max_length=400, blank=True)
+    failure = models.CharField(
+        max_length=16, blank=True, help_text="what kind of trouble it ended with"
+    )
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
