@@ -9,7 +9,7 @@ from datetime import datetime
 
 from agentapp.foundation.envelope import AuthorKind, Place
 from agentapp.identity.services.leases import HeldAccount
-from agentapp.intake.batches import Batch, Invited, Left, RoomNews
+from agentapp.intake.seen import Batch, Invited, Left, RoomNews
 from agentapp.moderation.rooms import Order
 from bots.matrix.backfill import Event, Missed, after_edge, backfill, events_of
 from bots.matrix.errors import Rejected
