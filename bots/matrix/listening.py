@@ -12,7 +12,7 @@ from contextlib import suppress
 from agentapp.foundation import faults
 from agentapp.foundation.errors import AgentError
 from agentapp.intake.batches import accept_batch
-from agentapp.moderation.rooms import obey
+from agentapp.privacy.asking import obey
 from bots.bridge import Bridge
 from bots.matrix.errors import Faltering, Limited, NotReached
 from bots.matrix.harvest import Harvest, Harvester
