@@ -18,7 +18,7 @@ from agentapp.events.models import Event
 from agentapp.events.services import record
 from agentapp.foundation.errors import AgentError
 from agentapp.foundation.secrets import digest
-from agentapp.identity.models import Account, Identity, Person, Room, Workspace
+from agentapp.identity.models import Account, Identity, Person, Room, User, Workspace
 from agentapp.identity.services.people import ensure_identity
 from agentapp.memory.models import Memory
 from agentapp.moderation import rooms as moderation
@@ -81,11 +81,15 @@ def _granted(order: Order, wish: Wish) -> bool:
     return True
 
 
-def grant(person: Person, wish: Wish) -> str:
-    """Do what somebody asked about themselves; return the words for their eyes only."""
+def grant(person: Person, wish: Wish, *, by: User | None = None) -> str:
+    """Do what somebody asked about themselves; return the words for their eyes only.
+
+    Args:
+        by: That person, where they are logged in.
+    """
     match wish:
         case Wish.FORGET:
-            receipt = services.forget(person=person, agents=list(agents_knowing(person)), by=None)
+            receipt = services.forget(person=person, agents=list(agents_knowing(person)), by=by)
             return rules.receipt_words(
                 [
                     Gone(agent.name, each.memories, each.facts, each.summaries)
@@ -100,7 +104,7 @@ def grant(person: Person, wish: Wish) -> str:
             )
         case Wish.NEVER | Wish.AGAIN:
             on = wish is Wish.NEVER
-            changed = services.set_never_remember(person=person, on=on, by=None)
+            changed = services.set_never_remember(person=person, on=on, by=by)
             return rules.never_words(on=on, changed=changed)
 
 

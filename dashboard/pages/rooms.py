@@ -24,6 +24,7 @@ from agentapp.identity.services.people import LOCAL
 from agentapp.intake import services as intake
 from agentapp.presence import services as presence
 from dashboard.forms import RoomForm, RoomNameForm
+from dashboard.pages.asking import asked_about_oneself
 from dashboard.pages.frame import Frame, done, is_fragment, member, page, show
 from dashboard.presenters.doors import show_offers
 from dashboard.presenters.faces import agent_face
@@ -81,6 +82,9 @@ def room_side(request: HttpRequest, room_id: int) -> HttpResponse:
 @require_POST
 def room_say(request: HttpRequest, room_id: int) -> HttpResponse:
     """Write a message. The same key again is the same message."""
+    asked = asked_about_oneself(request, room_id)
+    if asked is not None:
+        return asked
     reply_to = request.POST.get("reply_to", "")
     intake.post_web_message(
         user=member(request),

@@ -49,17 +49,23 @@ def notices(member: Member, room: str) -> list[str]:
     ]
 
 
-def test_two_agents_read_a_wish_and_one_answers_where_nobody_else_reads(
-    live_cast: Cast, synapse: Synapse
-) -> None:
+def a_room_and_a_direct_one(cast: Cast, synapse: Synapse) -> tuple[Member, str, str]:
+    """Return a member, a room with two agents and others, and the member's own with one agent."""
     ann, ben, ada, bo = (Member(synapse, name) for name in ("ann", "ben", "ada", "bo"))
     tea = ann.opens(ada.user_id, bo.user_id, ben.user_id, name="Tea")
     direct = ben.opens(ada.user_id, is_direct=True)
     for member, rooms in ((ada, (tea, direct)), (bo, (tea,)), (ben, (tea,))):
         for room in rooms:
             member.joins(room)
-    login_agent(live_cast, live_cast.ada, synapse, ada)
-    login_agent(live_cast, live_cast.bo, synapse, bo)
+    login_agent(cast, cast.ada, synapse, ada)
+    login_agent(cast, cast.bo, synapse, bo)
+    return ben, tea, direct
+
+
+def test_two_agents_read_a_wish_and_one_answers_where_nobody_else_reads(
+    live_cast: Cast, synapse: Synapse
+) -> None:
+    ben, tea, direct = a_room_and_a_direct_one(live_cast, synapse)
 
     async def work(bridge: Bridge) -> None:
         async with matrix_host(bridge):

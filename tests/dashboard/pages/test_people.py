@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from agentapp.conversation.models import Message
 from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.identity.models import Person, Seat
@@ -229,3 +230,33 @@ def test_a_newcomer_is_told_that_nothing_is_remembered(cast: Cast, visit: Visit)
     give_seat(user=new, workspace=cast.workspace, role=Seat.Role.MEMBER)
 
     assert "have not met you yet" in shown(visit(new), "me", cast.lounge.pk)
+
+
+@pytest.mark.parametrize("slash", ["/", "!"])
+def test_words_in_a_room_that_ask_about_oneself_are_answered_and_not_said(
+    cast: Cast, sam: Client, slash: str
+) -> None:
+    make_memory(cast, cast.sam)
+    say, mine = (reverse(name, args=[cast.lounge.pk]) for name in ("room_say", "me"))
+    before = Message.objects.count()
+
+    for words, answer in [
+        ("mydata", "remembers 1 thing of you"),
+        ("forget", "What went:"),
+        ("neverremember", "Nothing you say is remembered"),
+        ("rememberme", "You are remembered again"),
+    ]:
+        asked = sam.post(say, {"text": f"{slash}{words}"}, headers={"HX-Request": "true"})
+        assert asked.headers["HX-Redirect"] == mine
+        assert answer in sam.get(mine).content.decode()
+        assert answer not in sam.get(mine).content.decode()  # once
+
+    assert Message.objects.count() == before
+    assert not Memory.objects.filter(person=cast.identity(cast.sam).person).exists()
+
+
+def test_who_may_not_see_a_room_asks_nothing_there(cast: Cast, olga: Client) -> None:
+    make_memory(cast, cast.sam)
+    say = reverse("room_say", args=[cast.lounge.pk])
+    assert olga.post(say, {"text": "/forget"}).status_code == 404
+    assert Memory.objects.exists()
