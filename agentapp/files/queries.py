@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from agentapp.files.models import FileBytes
+from agentapp.files.models import FileBytes, StoredFile
 
 
 def content_of(file_id: int) -> bytes | None:
@@ -34,3 +34,8 @@ def pictures_of(file_ids: Collection[int]) -> dict[int, bytes]:
     rows = FileBytes.objects.filter(pk__in=file_ids, picture__isnull=False)
     found = rows.values_list("pk", "picture")
     return {pk: bytes(content) for pk, content in found if content is not None}
+
+
+def stored(file_id: int) -> StoredFile | None:
+    """Return what is known of a file, without its bytes; one query."""
+    return StoredFile.objects.filter(pk=file_id).first()

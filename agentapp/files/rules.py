@@ -59,7 +59,7 @@ class Kind:
 
 def clean_name(name: str) -> str:
     """Return a file's name without folders, line breaks and marks that turn it around."""
-    bare = one_line(re.split(r"[/\\]", name.replace("\0", ""))[-1], limit=400)
+    bare = one_line(re.split(r"[/\\]", name.replace("\0", ""))[-1], limit=2_000)
     bare = re.sub(r'[<>:"|?*]', "_", bare).strip(". ")
     if len(bare) > MAX_NAME:
         stem, dot, ending = bare.rpartition(".")
