@@ -14,9 +14,12 @@ from django.urls import reverse
 from agentapp.conversation.models import Message
 from agentapp.events.models import Event
 from agentapp.foundation import clock
-from agentapp.identity.models import Person, Seat
+from agentapp.foundation.envelope import Author, AuthorKind
+from agentapp.identity.models import Identity, Person, Seat
 from agentapp.identity.services.agents import create_agent
+from agentapp.identity.services.people import ensure_identity
 from agentapp.identity.services.tenancy import give_seat
+from agentapp.intake.places import Whereabouts, writer
 from agentapp.memory.models import Memory
 from agentapp.relations.models import Relationship
 from dashboard.presenters.people import PAGE
@@ -260,3 +263,32 @@ def test_who_may_not_see_a_room_asks_nothing_there(cast: Cast, olga: Client) -> 
     say = reverse("room_say", args=[cast.lounge.pk])
     assert olga.post(say, {"text": "/forget"}).status_code == 404
     assert Memory.objects.exists()
+
+
+def test_an_owner_says_that_a_handle_is_a_bot_and_that_it_is_not(
+    cast: Cast, root: Client, sam: Client
+) -> None:
+    memory = make_memory(cast, cast.sam)
+    handle = ensure_identity(
+        workspace=cast.workspace, platform="matrix", external_id="@beep:green.test", name="Beep"
+    )
+    Identity.objects.filter(pk=handle.pk).update(person=memory.person)
+    address = reverse("handle_kind", args=[memory.person_id, handle.pk])
+
+    def kind(browser: Client, bot: str) -> str:
+        browser.post(address, {"bot": bot})
+        handle.refresh_from_db()
+        return handle.kind
+
+    assert kind(sam, "yes") == "human"
+    assert "This is a bot" in shown(root, "person", memory.person_id or 0)
+    assert kind(root, "yes") == "bot"
+    assert "Not a bot" in shown(root, "person", memory.person_id or 0)
+    said = Author("@beep:green.test", "Beep", kind=AuthorKind.HUMAN)
+    at = Whereabouts(cast.workspace.pk, "matrix")
+    assert writer(at=at, author=said).kind == "bot"  # whatever the platform now says
+    assert kind(root, "no") == "human"
+    assert Event.objects.filter(type="identity.kind_set").count() == 2
+    own = cast.identity(cast.sam)
+    mine = reverse("handle_kind", args=[memory.person_id, own.pk])
+    assert root.post(mine, {"bot": "yes"}).status_code == 404
