@@ -230,7 +230,7 @@ def _kind(room: Room) -> str:
 
 
 def _remembered(memory: Recalled) -> str:
-    return _data(said=memory.created_at.date().isoformat(), text=memory.text)
+    return _data(**memory.told())
 
 
 def _data(**fields: object) -> str:
