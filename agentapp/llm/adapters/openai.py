@@ -13,7 +13,7 @@ import openai
 from typing_extensions import override
 
 from agentapp.llm.adapters import dialects, fields, pictures
-from agentapp.llm.adapters.connection import new_client, watched
+from agentapp.llm.adapters.connection import new_client
 from agentapp.llm.adapters.failures import Sdk, explained, malformed, refuse_other_formats
 from agentapp.llm.adapters.protocol import (
     MAX_TOOL_REQUESTS,
@@ -29,6 +29,7 @@ from agentapp.llm.adapters.protocol import (
     Watch,
 )
 from agentapp.llm.adapters.refusals import read_refusal, unsupported_parameter
+from agentapp.llm.adapters.waiting import watched
 from agentapp.llm.rules.picking import thinks_first
 
 MAX_CLIENTS = 64  # servers and keys that a process keeps connections to
