@@ -54,9 +54,17 @@ def parse_wish(text: str) -> Wish | None:
     return Wish(found[1].lower()) if found else None
 
 
+def counted(gone: Gone) -> str:
+    """Say how much one agent forgot; what there was none of is not mentioned."""
+    parts = [_many(gone.memories, "memory", "memories")]
+    parts += [_many(gone.facts, "fact", "facts")] if gone.facts else []
+    parts += [_many(gone.summaries, "summary", "summaries")] if gone.summaries else []
+    return parts[0] if len(parts) == 1 else f"{parts[0]}, of these {' and '.join(parts[1:])}"
+
+
 def receipt_words(gone: Sequence[Gone], *, strangers: int, remains: Sequence[str]) -> str:
     """Say what went, per agent that had anything, and what remains."""
-    lines = [f"- {each.agent}: {_counted(each)}" for each in gone]
+    lines = [f"- {each.agent}: {counted(each)}" for each in gone]
     if not lines:
         lines = ["Nothing was remembered of you."]
     if strangers:
@@ -104,13 +112,6 @@ def public_words(wish: Wish) -> str:
         Wish.DATA: "I tell nobody else what I know of you. ",
     }
     return done.get(wish, "") + "Open a direct chat with me and write `!mydata` to see what I keep."
-
-
-def _counted(gone: Gone) -> str:
-    parts = [_many(gone.memories, "memory", "memories")]
-    parts += [_many(gone.facts, "fact", "facts")] if gone.facts else []
-    parts += [_many(gone.summaries, "summary", "summaries")] if gone.summaries else []
-    return parts[0] if len(parts) == 1 else f"{parts[0]}, of these {' and '.join(parts[1:])}"
 
 
 def _many(count: int, one: str, more: str) -> str:

@@ -20,6 +20,7 @@ from agentapp.memory.services import corrections
 from agentapp.privacy import queries
 from agentapp.privacy import services as privacy
 from agentapp.privacy.export import export_person
+from agentapp.privacy.rules import Gone, counted
 from dashboard.pages.frame import Frame, done, member, page, show
 from dashboard.presenters.faces import agent_face
 from dashboard.presenters.people import show_people, show_person
@@ -155,7 +156,10 @@ def receipt_page(
     request: HttpRequest, row: Person, receipt: privacy.Receipt, *, back: str
 ) -> HttpResponse:
     """Show what went when a person was forgotten, and what remains."""
-    gone = [(agent_face(agent), each) for agent, each in receipt.gone]
+    gone = [
+        (agent_face(agent), counted(Gone(agent.name, each.memories, each.facts, each.summaries)))
+        for agent, each in receipt.gone
+    ]
     context = {"person": row, "receipt": receipt, "gone": gone, "back": back}
     return show(request, "dashboard/person_forgotten.html", context, section="people")
 

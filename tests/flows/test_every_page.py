@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 
@@ -9,14 +10,18 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.db import transaction
 from django.urls import reverse
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from agentapp.drafts.models import Draft
+from agentapp.drafts.services import attach
+from agentapp.files.services import Given
 from agentapp.foundation import clock
 from agentapp.identity import services as identity
 from agentapp.identity.models import Room
 from agentapp.identity.services.logins import add_login
 from agentapp.identity.services.rooms import make_room_link
+from agentapp.intake import services as intake
 from agentapp.llm.models import Provider
 from agentapp.memory.models import Memory
 from agentapp.presence import arrivals
@@ -95,7 +100,21 @@ def lived_in(running_host: object, model_server: ModelServer) -> Stage:
     )
     give_logins(stage)
     use_tools(stage)
+    send_files(stage)
     return stage
+
+
+def send_files(stage: Stage) -> None:
+    """Have a picture and a text stand in the room, and a text and a picture wait on the card."""
+    out = io.BytesIO()
+    Image.new("RGB", (640, 400), "teal").save(out, "PNG")
+    files = [Given("garden.png", out.getvalue()), Given("plants list.csv", b"a,b\n1,2\n")]
+    intake.post_web_message(
+        user=stage.member, room_id=stage.room.pk, text="Our garden.", files=files
+    )
+    draft = Draft.objects.get(agent=stage.agent, status="pending")
+    for given in files:
+        draft = attach(draft_id=draft.pk, version=draft.version, given=given, by=stage.owner)
 
 
 def use_tools(stage: Stage) -> None:
@@ -215,6 +234,13 @@ def test_no_page_is_wider_than_its_window_or_complains(
             if beyond := sticks_out(page):
                 wide[name] = beyond
     assert wide == {}
+
+
+def test_platforms_are_one_tap_away_on_a_phone(lived_in: Stage, open_browser: Opener) -> None:
+    page = open_browser("/", user=lived_in.owner, phone=True)
+    page.get_by_role("link", name="Platforms").locator("visible=true").click()
+    expect(page.get_by_role("heading", name="Platforms", level=1)).to_be_visible()
+    assert sticks_out(page) == 0
 
 
 def test_the_why_panel_and_an_open_menu_have_no_fault(
