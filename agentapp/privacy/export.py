@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from agentapp.conversation.models import Attachment
 from agentapp.identity.models import Agent, Person
 from agentapp.memory.models import Fact, Memory
 from agentapp.relations.models import Relationship
 
 
 def export_person(*, person: Person, agents: Collection[Agent]) -> dict[str, object]:
-    """Return what these agents hold about a person, ready for JSON; five queries.
+    """Return what these agents hold about a person, ready for JSON; six queries.
 
     What was deleted or lost its source is not in it.
     """
@@ -44,7 +45,35 @@ def export_person(*, person: Person, agents: Collection[Agent]) -> dict[str, obj
             _memory(each, agent=names[each.agent_id], fact=facts.get(each.pk))
             for each in memories.select_related("room").order_by("pk")
         ],
+        "files": _files(person, ids),
     }
+
+
+def _files(person: Person, agent_ids: Collection[int]) -> list[dict[str, object]]:
+    """Return what a person sent where these agents are; the bytes stay with their messages."""
+    rows = (
+        Attachment.objects.filter(
+            message__author__person=person,
+            message__deleted_at__isnull=True,
+            message__room__memberships__agent__in=agent_ids,
+            message__room__memberships__left_at__isnull=True,
+        )
+        .select_related("file", "message__room")
+        .order_by("pk")
+        .distinct()
+    )
+    return [
+        {
+            "name": row.name,
+            "type": row.file.content_type if row.file else row.said_type,
+            "bytes": row.file.size if row.file else None,
+            "sha256": row.file.sha256 if row.file else None,
+            "room": str(row.message.room),
+            "message": row.message_id,
+            "sentAt": _time(row.message.sent_at),
+        }
+        for row in rows
+    ]
 
 
 def _memory(memory: Memory, *, agent: str, fact: Fact | None) -> dict[str, object]:

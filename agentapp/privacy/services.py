@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from agentapp.drafts.models import DraftFile
 from agentapp.events import services as events
 from agentapp.identity.models import Agent, Person, User
 from agentapp.llm.models import LLMCall
@@ -69,6 +70,7 @@ def _blank_what_tools_told(person: Person, agent_ids: Collection[int]) -> None:
     """Take the words out of what was looked up and kept while this person was answered."""
     ended = Turn.objects.filter(person=person, agent__in=agent_ids).exclude(status__in=OPEN)
     ToolCall.objects.filter(turn__in=ended).update(arguments="", result="")
+    DraftFile.objects.filter(turn__in=ended, draft=None).delete()
     LLMCall.objects.filter(turn__in=ended).exclude(tool_requests=[]).update(tool_requests=[])
 
 

@@ -21,6 +21,7 @@ from agentapp.identity.queries import real_workspace_of
 from agentapp.llm import local_servers
 from agentapp.llm import services as llm
 from agentapp.llm.models import Provider
+from agentapp.llm.seeing import set_pictures
 from agentapp.memory.services.choosing import adopt_default
 from dashboard.api.callers import CALLS_A_MINUTE
 from dashboard.api.idempotency import MAX_KEY
@@ -87,6 +88,20 @@ def provider_earlier(request: HttpRequest) -> HttpResponse:
         workspace=_workspace(request), provider_id=_provider_id(request), by=member(request)
     )
     return done(request, to="settings", said="The order is kept.")
+
+
+@page
+@require_POST
+def provider_pictures(request: HttpRequest) -> HttpResponse:
+    """Give a model server pictures, or only their names."""
+    row = set_pictures(
+        workspace=_workspace(request),
+        provider_id=_provider_id(request),
+        reads=request.POST.get("reads") == "1",
+        by=member(request),
+    )
+    words = "gets pictures now" if row.pictures == row.Pictures.YES else "gets their names only"
+    return done(request, to="settings", said=f"{row.name} {words}.")
 
 
 @page

@@ -164,6 +164,7 @@ urlpatterns = [
     path("settings/", settings.settings, name="settings"),
     path("settings/models/", settings.provider_add, name="provider_add"),
     path("settings/models/remove/", settings.provider_remove, name="provider_remove"),
+    path("settings/models/pictures/", settings.provider_pictures, name="provider_pictures"),
     path("settings/models/earlier/", settings.provider_earlier, name="provider_earlier"),
     path("settings/models/nearby/", settings.provider_nearby, name="provider_nearby"),
     path("settings/memory/", embeddings.embeddings, name="embeddings"),

@@ -13,6 +13,8 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from agentapp.foundation.units import dollars
+from agentapp.llm.models import Provider
+from agentapp.llm.routes import reads_pictures
 from dashboard.avatars import agent_face, person_disc
 from dashboard.markdown import render_markdown
 from dashboard.presenters.faces import Face
@@ -28,6 +30,12 @@ def icon(name: str) -> SafeString:
         static("img/icons.svg"),
         name,
     )
+
+
+@register.filter(name="reads_pictures")
+def shows_pictures(provider: Provider) -> bool:
+    """Say whether a model server gets the pictures that people send."""
+    return reads_pictures(provider, provider.reply_model)
 
 
 @register.simple_tag

@@ -7,9 +7,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from agentapp.events.models import Event
 from agentapp.identity.models import ApiToken
 from agentapp.llm import local_servers
 from agentapp.llm.models import Budget, Provider
+from agentapp.llm.routes import reads_pictures
 from tests.cast import Cast
 from tests.dashboard.pages.conftest import Visit
 from tests.dashboard.pages.world import AS_SCRIPT
@@ -139,3 +141,24 @@ def test_every_link_on_settings_leads_somewhere(cast: Cast, visit: Visit) -> Non
         if not link.startswith("/static/"):
             # A page that wants the password once more asks for it: that is an answer, too.
             assert admin.get(link).status_code in {200, 302}, link
+
+
+def test_a_server_gets_pictures_where_its_owner_says_so(
+    cast: Cast, root: Client, sam: Client
+) -> None:
+    row = Provider.objects.create(
+        workspace=cast.workspace, name="mine", base_url="http://127.0.0.1:1/v1", reply_model="tiny"
+    )
+    address, known = reverse("provider_pictures"), "claude-sonnet-5"
+    assert not reads_pictures(row, row.reply_model)
+    assert reads_pictures(row, known)
+    assert b"by name only" in root.get(reverse("settings")).content
+    sam.post(address, {"provider": str(row.pk), "reads": "1"})
+    row.refresh_from_db()
+    assert not reads_pictures(row, row.reply_model)
+    for reads in (True, False):
+        root.post(address, {"provider": str(row.pk), "reads": str(int(reads))})
+        row.refresh_from_db()
+        assert reads_pictures(row, row.reply_model) is reads
+        assert reads_pictures(row, known) is reads
+    assert Event.objects.filter(type="provider.pictures").count() == 2
