@@ -30,6 +30,7 @@ from agentapp.privacy.queries import agents_knowing
 from agentapp.privacy.rules import Gone, Held, Wish
 
 _PRIVATE = {Wish.FORGET, Wish.DATA}
+_PEOPLE = {Identity.Kind.HUMAN, Identity.Kind.SCRIPTED}
 
 
 def obey(order: Order) -> bool:
@@ -55,7 +56,7 @@ def _granted(order: Order, wish: Wish) -> bool:
         external_id=stored_id(order.by.external_id),
         name=order.by.name,
     )
-    if handle.person_id is None:
+    if handle.person_id is None or handle.kind not in _PEOPLE:
         return False  # a bot or an agent has nothing to ask for
     # Logins that read the same message wait here for each other.
     person = Person.objects.select_for_update(no_key=True).get(pk=handle.person_id)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
+from django.db import connection, transaction
 
 from agentapp.drafts.models import Draft
 from agentapp.events.models import Event
@@ -19,6 +28,7 @@ from agentapp.privacy.asking import obey
 from agentapp.privacy.rules import Wish, parse_wish
 from tests.cast import Cast, make_message
 
+ROOT = Path(__file__).resolve().parents[3]
 SECRET = "I am afraid of my exam."
 
 
@@ -74,7 +84,7 @@ def remembered(cast: Cast) -> Person:
     return person
 
 
-def asked(cast: Cast, act: str, event_id: str = "$1", **fields: object) -> Order:
+def asked(cast: Cast, act: str, event_id: str = "$1", **changes: object) -> Order:
     handle = cast.identity(cast.sam)
     values: dict[str, object] = {
         "workspace_id": cast.workspace.pk,
@@ -86,7 +96,7 @@ def asked(cast: Cast, act: str, event_id: str = "$1", **fields: object) -> Order
         "hours": None,
         "external_id": event_id,
     }
-    return Order(**values | fields)  # type: ignore[arg-type]
+    return Order(**values | changes)  # type: ignore[arg-type]
 
 
 def alone_with(cast: Cast, agent: Agent) -> Room:
@@ -176,8 +186,8 @@ def test_never_remembering_is_another_choice_and_can_be_taken_back(
 def test_the_agent_that_was_named_or_answered_or_spoke_last_answers(
     cast: Cast, person: Person
 ) -> None:
-    def who(event_id: str, **fields: object) -> str:
-        obey(asked(cast, "neverremember", event_id, **fields))
+    def who(event_id: str, **changes: object) -> str:
+        obey(asked(cast, "neverremember", event_id, **changes))
         draft = Draft.objects.order_by("-pk")[0]
         return draft.agent.name
 
@@ -195,6 +205,8 @@ def test_the_agent_that_was_named_or_answered_or_spoke_last_answers(
 def test_agents_and_bots_have_nothing_to_ask_for(cast: Cast, person: Person) -> None:
     bot = Author(f"agent:{cast.bo.pk}", "Bo")
     assert not obey(asked(cast, "forget", by=bot))
+    Identity.objects.filter(pk=cast.identity(cast.sam).pk).update(kind="bot")
+    assert not obey(asked(cast, "forget"))
     assert Memory.objects.filter(person=person).count() == 2
 
 
@@ -211,3 +223,55 @@ def test_five_logins_at_once_do_it_once(live_cast: Cast) -> None:
         assert sorted(pool.map(read, range(5))) == [False] * 4 + [True]
     assert len(said()) == 1
     assert Event.objects.filter(type="privacy.asked").count() == 1
+
+
+ASKS = """
+import json, sys, django
+django.setup()
+from agentapp.foundation.envelope import Author
+from agentapp.moderation.orders import Order
+from agentapp.privacy.asking import obey
+said = json.loads(sys.argv[1])
+obey(Order(**said | {"by": Author(**said["by"])}))
+"""
+WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'agentapp_draft'::regclass"
+
+
+def is_waiting() -> bool:
+    """Say whether some process waits for the table of drafts."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITS)
+        return cursor.fetchone() != (0,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_is_killed_in_the_middle_has_done_nothing(live_cast: Cast) -> None:
+    person = remembered(live_cast)
+    order = asked(live_cast, "forget")
+    by = {"external_id": order.by.external_id, "name": order.by.name}
+    told = {each.name: getattr(order, each.name) for each in fields(order)} | {"by": by}
+    process = subprocess.Popen(
+        [sys.executable, "-c", ASKS, json.dumps(told)],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "agentapp.config.settings"},
+    )
+    try:
+        # It has forgotten everything and cannot write its answer yet.
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE agentapp_draft IN SHARE ROW EXCLUSIVE MODE")
+            until = time.monotonic() + 60
+            while not is_waiting():
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            process.kill()
+            assert process.wait() == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.wait()
+
+    assert Memory.objects.filter(person=person).count() == 2
+    assert said() == []
+    assert [obey(order), obey(order)] == [True, False]
+    assert not Memory.objects.filter(person=person).exists()
+    assert len(said()) == 1
