@@ -7,6 +7,7 @@ from agentapp.demo.models import *  # noqa: F403
 from agentapp.drafts.models import *  # noqa: F403
 from agentapp.events.models import *  # noqa: F403
 from agentapp.feedback.models import *  # noqa: F403
+from agentapp.files.models import *  # noqa: F403
 from agentapp.identity.models import *  # noqa: F403
 from agentapp.intake.models import *  # noqa: F403
 from agentapp.llm.models import *  # noqa: F403

@@ -35,6 +35,10 @@ class SendRefused(Refused):
     """The platform will never take this: the room is gone, or the right to write there."""
 
 
+class FileTooLong(Refused):
+    """The platform's file is longer than was allowed; the rest was not read."""
+
+
 class Connector(Protocol):
     """One login on one platform."""
 
@@ -65,6 +69,21 @@ class Connector(Protocol):
 
     async def read_back(self, outgoing: Outgoing) -> Receipt | None:
         """Look on the platform for what an earlier send with this key left there."""
+
+    async def fetch(self, source: str, *, most: int) -> bytes:
+        """Return a file that somebody put into a room, reading at most `most` bytes of it.
+
+        Raises:
+            FileTooLong: It is longer, whatever its sender said.
+            Refused: It will never be given. Anything else: perhaps later.
+        """
+
+    async def upload(self, content: bytes, *, content_type: str, name: str) -> str:
+        """Lay a file down on the platform, where nobody sees it yet; return where it is.
+
+        Raises:
+            Refused: It will never be taken. Anything else: perhaps later.
+        """
 
     async def set_typing(self, room_external_id: str, *, on: bool) -> None:
         """Show or hide that this login is writing in a room."""

@@ -24,6 +24,7 @@ from agentapp.identity.services.leases import HealthReport, HeldAccount
 from agentapp.intake.departures import login_ended
 from agentapp.presence.health import note_health
 from bots.bridge import Bridge
+from bots.cargo import Cargo
 from bots.connector import Connector
 from bots.delivery import Delivery
 from bots.errands import Errands
@@ -88,6 +89,7 @@ class Host:
             bridge=bridge, holder=self.holder, connectors=self.served_connectors
         )
         self._errands = Errands(bridge=bridge, connectors=self.served_connectors)
+        self._cargo = Cargo(bridge=bridge, holder=self.holder, connectors=self.served_connectors)
 
     def served_connectors(self) -> Mapping[uuid.UUID, Connector]:
         """Return what may be served now: nothing once the leases may have run out.
@@ -112,6 +114,7 @@ class Host:
         for worker in workers:
             worker.cancel()
         self._errands.stop()
+        self._cargo.stop()
         await asyncio.gather(*workers, return_exceptions=True)
         await self._stop_all(list(self.running))
         # A lease taken at this very moment has to be known before all are given back.
@@ -161,6 +164,7 @@ class Host:
             await asyncio.sleep(0)  # local ones are up at once; tell of it in this round
         await self._pass_on_reports()
         await self._errands.look()
+        await self._cargo.look()
 
     def _start(self, account: HeldAccount) -> None:
         connector = self._makers[account.platform](account, self._bridge)

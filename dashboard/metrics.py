@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from django.db.models import Count, F, Sum
@@ -20,12 +19,11 @@ from typing_extensions import override
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.units import MICROS_PER_USD
-from agentapp.identity.models import Workspace
 from agentapp.identity.services import token_user
 from agentapp.intake.models import Lane
 from agentapp.llm.models import LLMCall, Spend
+from dashboard.provider_metrics import Ends, provider_figures, recent_ends
 
-CALLS_WINDOW = timedelta(hours=1)
 OPEN_PIECES: list[str] = [
     Outbound.State.QUEUED.value,
     Outbound.State.PUBLISHING.value,
@@ -76,12 +74,14 @@ class Figures(Collector):
             ),
         )
         yield _gauge("lanes_due", "Agent and room pairs with something to decide.", _due())
+        ended = recent_ends()
         yield _by_state(
             "llm_calls_last_hour",
             "Requests to model servers begun in the last hour, by status.",
             "status",
-            dict.fromkeys(LLMCall.Status.values, 0) | _calls(),
+            _calls(ended),
         )
+        yield from provider_figures(ended)
         spent = CounterMetricFamily("greenroom_spent_dollars", "Paid to model servers, ever.")
         spent.add_metric([], _spent("spent_micros"))
         yield spent
@@ -104,13 +104,11 @@ def _due() -> int:
     ).count()
 
 
-def _calls() -> dict[str, int]:
-    # Naming the workspaces lets the index over workspace and time be used.
-    workspaces = list(Workspace.objects.filter(is_demo=False).values_list("pk", flat=True))
-    recent = LLMCall.objects.filter(
-        workspace__in=workspaces, created_at__gt=GreenroomNow() - CALLS_WINDOW
-    )
-    return dict(recent.values_list("status").annotate(n=Count("pk")))
+def _calls(ended: list[Ends]) -> dict[str, int]:
+    counts = dict.fromkeys(LLMCall.Status.values, 0)
+    for each in ended:
+        counts[each.status] += each.calls
+    return counts
 
 
 def _spent(column: str) -> float:

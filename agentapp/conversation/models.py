@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.db import models
 from typing_extensions import override
 
+from agentapp.files.models import StoredFile
+from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.models import Record
 from agentapp.identity.models import Agent, Identity, Room, Workspace
 
@@ -37,6 +39,7 @@ class Message(Record):
     sent_at = models.DateTimeField()
     edited_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    file_count = models.PositiveSmallIntegerField(db_default=0, help_text="of its attachments")
 
     class Meta:
         constraints = [
@@ -51,6 +54,55 @@ class Message(Record):
     @override
     def __str__(self) -> str:
         return f"message {self.pk} in {self.room_id}"
+
+
+class Attachment(Record):
+    """A file that came with a message.
+
+    While `wanted` it is work for whoever holds a login in the message's room: leased, counted and
+    tried again. `name` is made safe; `said_type` and `said_size` are its sender's words.
+    """
+
+    scope_path: ClassVar[str] = "message__room"
+
+    class State(models.TextChoices):
+        WANTED = "wanted", "being fetched"
+        KEPT = "kept"
+        REFUSED = "refused", "not kept"
+        FAILED = "failed", "could not be fetched"
+        SEALED = "sealed", "encrypted"
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="attachments")
+    n = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=120)
+    said_type = models.CharField(max_length=100, blank=True)
+    said_size = models.BigIntegerField(default=0)
+    source = models.CharField(max_length=600, blank=True, help_text="where its platform keeps it")
+    state = models.CharField(max_length=8, choices=State, default=State.WANTED)
+    reason = models.CharField(max_length=200, blank=True)
+    file = models.ForeignKey(
+        StoredFile, on_delete=models.SET_NULL, null=True, blank=True, related_name="attachments"
+    )
+    due_at = models.DateTimeField(db_default=GreenroomNow())
+    lease_until = models.DateTimeField(null=True, blank=True)
+    holder = models.CharField(max_length=80, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["message", "n"], name="attachment_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(state="wanted"),
+                name="attachment_wanted",
+            ),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.name} of message {self.message_id}: {self.state}"
 
 
 class Reaction(Record):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
-from agentapp.conversation.models import Message, Reaction
+from agentapp.conversation.models import Attachment, Message, Reaction
 
 PAGE = 50  # messages
 
@@ -15,10 +15,10 @@ def readable(*, room_id: int) -> QuerySet[Message]:
 
 
 def recent(*, room_id: int, before_id: int | None = None, limit: int = PAGE) -> list[Message]:
-    """List a page of a room's messages, the oldest of the page first; two queries.
+    """List a page of a room's messages, the oldest of the page first; two queries, or three.
 
-    Author, replied-to message with its author, and present reactions (`shown_reactions`, each with
-    its identity) are loaded with it.
+    Author, replied-to message with its author, present reactions (`shown_reactions`, each with
+    its identity) and, where there are any, attachments (`shown_files`) are loaded with it.
 
     Args:
         room_id: The room.
@@ -33,17 +33,32 @@ def recent(*, room_id: int, before_id: int | None = None, limit: int = PAGE) -> 
         .prefetch_related(shown_reactions())
         .order_by("-id")[:limit]
     )
-    return list(reversed(page))
+    return with_files(list(reversed(page)))
 
 
 def get_message(*, message_id: int) -> Message | None:
-    """Return one message as `recent` does, or None when it cannot be read; two queries."""
-    return (
+    """Return one message as `recent` does, or None when it cannot be read."""
+    found = (
         Message.objects.filter(pk=message_id, is_known=True, deleted_at__isnull=True)
         .select_related("author__agent", "reply_to__author")
         .prefetch_related(shown_reactions())
         .first()
     )
+    return with_files([found])[0] if found else None
+
+
+def with_files(messages: list[Message]) -> list[Message]:
+    """Load the attachments of messages into `shown_files`; one query, none without files."""
+    owners = [message for message in messages if message.file_count]
+    if owners:
+        rows = Attachment.objects.select_related("file").order_by("n")
+        prefetch_related_objects(owners, Prefetch("attachments", rows, to_attr="shown_files"))
+    return messages
+
+
+def files_of(message: Message) -> list[Attachment]:
+    """Return what `with_files` loaded; asks the database nothing."""
+    return list(getattr(message, "shown_files", ()))
 
 
 def shown_reactions() -> Prefetch[str, QuerySet[Reaction], str]:

@@ -8,6 +8,8 @@ from django.db import models
 from typing_extensions import override
 
 from agentapp.conversation.models import Message
+from agentapp.files.models import StoredFile
+from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.models import Record
 from agentapp.identity.models import Account, Agent, Person, Room, User, Workspace
 from agentapp.turns.models import Turn
@@ -69,6 +71,7 @@ class Draft(Record):
     tainted = models.BooleanField(default=False, help_text="contains strangers' text")
     version = models.PositiveIntegerField(default=1)
     content_hash = models.CharField(max_length=64)
+    file_count = models.PositiveSmallIntegerField(default=0, help_text="of the files it carries")
     key = models.CharField(max_length=80, unique=True, help_text="turn and ordinal")
     epoch = models.BigIntegerField(default=0, help_text="safety epoch of the agent when proposed")
     room_seen = models.BigIntegerField(default=0, help_text="last message id when proposed")
@@ -135,6 +138,55 @@ class DraftRevision(Record):
         return f"draft {self.draft_id} revision {self.n}"
 
 
+class DraftFile(Record):
+    """A file that goes out with a draft, after its words.
+
+    One that an agent wrote has its turn and no draft until the answer is said. `uploaded` is
+    where the platform keeps its bytes, noted before anything there points to them.
+    """
+
+    scope_path: ClassVar[str] = "agent"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="draft_files")
+    turn = models.ForeignKey(
+        Turn, on_delete=models.CASCADE, null=True, blank=True, related_name="files"
+    )
+    draft = models.ForeignKey(
+        Draft, on_delete=models.CASCADE, null=True, blank=True, related_name="files"
+    )
+    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+    name = models.CharField(max_length=120)
+    content_type = models.CharField(max_length=100)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    file = models.ForeignKey(
+        StoredFile, on_delete=models.SET_NULL, null=True, blank=True, related_name="draft_files"
+    )
+    uploaded = models.CharField(max_length=600, blank=True)
+    due_at = models.DateTimeField(db_default=GreenroomNow())
+    lease_until = models.DateTimeField(null=True, blank=True)
+    holder = models.CharField(max_length=80, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(turn__isnull=False) | models.Q(draft__isnull=False),
+                name="draft_file_has_owner",
+            ),
+            models.UniqueConstraint(
+                fields=["turn", "name"],
+                condition=models.Q(turn__isnull=False),
+                name="draft_file_once_per_turn",
+            ),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
 class Outbound(Record):
     """One piece of a draft on the wire, in the order of its room."""
 
@@ -151,6 +203,7 @@ class Outbound(Record):
     class Action(models.TextChoices):
         SEND = "send"
         RETRACT = "retract", "take a published piece back"
+        EDIT = "edit", "correct a published piece"
 
     draft = models.ForeignKey(Draft, on_delete=models.CASCADE, related_name="pieces")
     action = models.CharField(max_length=8, choices=Action, default=Action.SEND)
@@ -159,6 +212,9 @@ class Outbound(Record):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="outbounds")
     seq = models.PositiveSmallIntegerField()
     text = models.TextField(blank=True)
+    file = models.ForeignKey(
+        DraftFile, on_delete=models.SET_NULL, null=True, blank=True, related_name="pieces"
+    )
     dedupe_key = models.CharField(max_length=32, unique=True)
     not_before = models.DateTimeField()
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)

@@ -32,6 +32,8 @@ def queue(draft: Draft, *, delay_seconds: float) -> None:
 def queue_all(drafts: Sequence[Draft], *, delay_seconds: float) -> None:
     """Write approved drafts' pieces, inside the caller's transaction, and wake the senders.
 
+    The words come first, then the files in their order.
+
     Raises:
         NoLogin: Nobody could send one of them. Nothing is written.
     """
@@ -47,6 +49,7 @@ def queue_all(drafts: Sequence[Draft], *, delay_seconds: float) -> None:
         if account_id is None:
             raise NoLogin
         texts = [""] if draft.kind == Draft.Kind.REACTION else rules.pieces(draft.text)
+        files = list(draft.files.order_by("pk")) if draft.file_count else []
         pieces += [
             Outbound(
                 draft=draft,
@@ -55,11 +58,14 @@ def queue_all(drafts: Sequence[Draft], *, delay_seconds: float) -> None:
                 account_id=account_id,
                 seq=seq,
                 text=text,
+                file=file,
                 dedupe_key=rules.dedupe_key(),
                 not_before=not_before,
                 epoch=draft.epoch,
             )
-            for seq, text in enumerate(texts)
+            for seq, (text, file) in enumerate(
+                [*((text, None) for text in texts), *(("", file) for file in files)]
+            )
         ]
     insert_many(pieces)
     wake()

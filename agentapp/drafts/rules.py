@@ -17,6 +17,7 @@ STALE_AFTER_MESSAGES = 30  # newer messages in its room
 UNDO_SECONDS = 5  # between an owner's approval and the first byte
 BULK_LIMIT = 25
 PIECE_CHARACTERS = 8_000
+MAX_FILES = 4  # of one draft
 DEDUPE_CHARACTERS = 22  # fits Discord's nonce (25) and carries 128 bits in base 62
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -26,9 +27,10 @@ REWARD_REJECTED = -0.5
 REWARD_BLOCKED = -0.7
 
 
-def content_hash(*, kind: str, text: str, emoji: str) -> str:
-    """Return the fingerprint of what an owner saw."""
-    return hashlib.sha256(f"{kind}\x1f{emoji}\x1f{text}".encode()).hexdigest()
+def content_hash(*, kind: str, text: str, emoji: str, files: Iterable[tuple[str, str]] = ()) -> str:
+    """Return the fingerprint of what an owner saw; files count by name and sha256."""
+    parts = [kind, emoji, text, *(part for each in files for part in each)]
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
 def is_emoji(text: str) -> bool:

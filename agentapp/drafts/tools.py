@@ -1,4 +1,4 @@
-"""What models may do to a room besides talking: put an emoji on what they answer."""
+"""What models may do to a room besides talking: an emoji on what they answer, a file with it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from agentapp.drafts import rules
 from agentapp.drafts.errors import PendingLimitReached
 from agentapp.drafts.models import Draft
 from agentapp.drafts.services import Wish, propose
+from agentapp.drafts.services.carrying import write
+from agentapp.files import rules as files
+from agentapp.files.services import examine, most_bytes
+from agentapp.foundation.text import normalised
 from agentapp.identity.models import Room
 from agentapp.tools.registry import Arguments, Tool, register
 from agentapp.turns.models import Turn
 
+ATTACH = "attach"
+WRITABLE = frozenset({"txt", "md", "csv", "json", "ics"})  # texts that nothing runs
+MAX_WRITTEN = 20_000  # characters of one file
 REACTION_ORDINAL = 8  # beside the answer's 0: a thought puts one emoji at most
 
 
@@ -54,6 +61,37 @@ def _react(turn: Turn, asked: ReactArguments) -> str:
     return told.get(Draft.Status(draft.status), "It was held back.")
 
 
+class AttachArguments(Arguments):
+    """Which file."""
+
+    name: Annotated[
+        str, Field(min_length=3, max_length=60, description="such as recipe.md or list.csv")
+    ]
+    content: Annotated[
+        str, Field(min_length=1, max_length=MAX_WRITTEN, description="its whole text")
+    ]
+
+
+def _attach(turn: Turn, asked: AttachArguments) -> str:
+    """Keep a text to go out with the answer; it passes every gate together with it."""
+    room = Room.objects.select_related("workspace").get(turns=turn)
+    name = files.clean_name(asked.name)
+    if files.ending(name) not in WRITABLE:
+        return f"Write a file that ends with one of: {', '.join(sorted(WRITABLE))}."
+    content = normalised(asked.content, limit=MAX_WRITTEN).encode()
+    write(turn=turn, examined=examine(name, content, most=most_bytes(room)))
+    return f"{name} goes out with your message. Now write the message."
+
+
+register(
+    Tool(
+        name=ATTACH,
+        description="Write a text file that is sent with your message: a list, a table, a recipe.",
+        arguments=AttachArguments,
+        run=_attach,
+        acts_as=Draft.Kind.MESSAGE,
+    )
+)
 register(
     Tool(
         name="react",

@@ -110,6 +110,7 @@ def _wish(speech: Speech) -> Wish:
         tainted=prompt.tainted,
         room_seen=prompt.through,
         epoch=turn.epoch,
+        carries=speech.thought.carries,
     )
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agentapp.drafts.tools import ATTACH
 from agentapp.engine.outcomes import Begun
 from agentapp.engine.prompt import Prompt
 from agentapp.engine.queries.reading import may_go_on
@@ -41,6 +42,7 @@ class Thought:
         code: stopped, half_answer, or the code of what failed.
         error: What failed, in words for the owner.
         steps: How often the model was asked; more than once where it used tools.
+        carries: It wrote files that go out with the text.
     """
 
     text: str = ""
@@ -49,6 +51,7 @@ class Thought:
     cost_micros: int = 0
     latency_ms: int = 0
     steps: int = 1
+    carries: bool = False
 
 
 class Interrupted(AgentError):
@@ -102,6 +105,7 @@ class _Asking:
         self._deadline = time.monotonic() + prompt.deadline_seconds
         self._cost_micros = 0
         self._steps = 0
+        self._carries = False
 
     def answered(self) -> Answer:
         """Ask until the model answers in words; what tools say goes into the next question."""
@@ -139,6 +143,7 @@ class _Asking:
         self._messages.append(ChatMessage(Role.ASSISTANT, answer.text, requests=answer.requests))
         for ordinal, request in enumerate(answer.requests):
             asked = Asked(self._steps, ordinal, request.name, request.arguments)
+            self._carries |= request.name == ATTACH
             with fresh_connection():
                 told = dispatch(turn=self._turn, asked=asked, tools=self._prompt.tools)
             self._messages.append(ChatMessage(Role.TOOL, told, answers=request.id))
@@ -152,6 +157,7 @@ class _Asking:
             cost_micros=self._cost_micros,
             latency_ms=int((time.monotonic() - started) * 1000),
             steps=self._steps,
+            carries=self._carries,
         )
 
 

@@ -37,6 +37,25 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class IncomingFile:
+    """A file that came with a message: what its sender says of it, and where its bytes are.
+
+    Attributes:
+        said_type: The sender's word, never trusted; "" for none. Likewise `said_size`, in bytes.
+        source: Where the platform keeps the bytes; "" when they cannot be had from there.
+        is_sealed: The bytes are encrypted, and nobody here has the key.
+        stored: The id of the file, where its bytes are here already; 0 for none.
+    """
+
+    name: str
+    said_type: str = ""
+    said_size: int = 0
+    source: str = ""
+    is_sealed: bool = False
+    stored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Incoming:
     """One message that a platform shows us.
 
@@ -58,6 +77,7 @@ class Incoming:
     sent_at: datetime | None = None
     account_id: str = ""
     cursor: dict[str, object] | None = None
+    files: tuple[IncomingFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +125,10 @@ class Outgoing:
         deadline: `time.monotonic()` of the claiming process after which no byte may leave.
         dedupe_key: 22 characters; sending twice with the same key shows once.
         reply_to: The platform's id of the message answered or reacted to; "" for none.
-        extra: For `retract`: `external_id` of what is to be taken back. For a message:
-            `is_notice` when it is a fixed text of the host, `follows` with the answered message's
-            id when an earlier piece answers it already.
+        extra: For `retract` and `edit`: `external_id` of what is to be taken back or changed. For
+            a message: `is_notice` when it is a fixed text of the host, `follows` with the answered
+            message's id when an earlier piece answers it already. For a file: `name`,
+            `content_type`, `size`, the `stored` file's id, and where it was `uploaded` to.
     """
 
     outbound_id: int
@@ -116,13 +137,21 @@ class Outgoing:
     author_external_id: str
     platform: str
     room_external_id: str
-    kind: str  # message, reaction or retract
+    kind: str  # message, file, reaction, edit or retract
     text: str
     reply_to: str
     emoji: str
     dedupe_key: str
     deadline: float
     extra: dict[str, object] = field(default_factory=dict)
+
+    def files(self) -> tuple[IncomingFile, ...]:
+        """Return the file that this piece shows, as it stands in the record then."""
+        if self.kind != "file":
+            return ()
+        name, type_ = str(self.extra["name"]), str(self.extra["content_type"])
+        size, stored = int(str(self.extra["size"])), int(str(self.extra["stored"]))
+        return (IncomingFile(name, said_type=type_, said_size=size, stored=stored),)
 
 
 @dataclass(frozen=True, slots=True)

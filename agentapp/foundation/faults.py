@@ -30,6 +30,11 @@ POINTS = (
     "piece.left",
     "piece.marked",
     "piece.settled",
+    "file.fetched",
+    "file.examined",
+    "file.written",
+    "file.uploading",
+    "file.uploaded",
 )
 
 _armed = ""

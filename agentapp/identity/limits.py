@@ -26,6 +26,11 @@ HOST_DEFAULTS: dict[str, float] = {
     "tool_steps": 4,  # answers of the model for one thought, the last one in words
     "answer_seconds": 60,  # for one answer of the model, retries included
     "notice_minutes": 10,  # between two notices of a failure in one room
+    "file_mb": 10,  # megabytes of one file
+    "message_files": 4,  # files of one message
+    "room_files_mb_day": 200,
+    "workspace_files_mb_day": 1_000,
+    "workspace_files_mb": 5_000,  # all that is kept
 }
 
 

@@ -7,10 +7,7 @@ before is stored once, whichever login shows it.
 from __future__ import annotations
 
 import logging
-import uuid
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TypeAlias
+from dataclasses import replace
 
 from django.db import DataError, IntegrityError, transaction
 
@@ -26,15 +23,14 @@ from agentapp.foundation.envelope import (
     AuthorKind,
     Incoming,
     IncomingDelete,
-    IncomingEdit,
     IncomingReaction,
-    Place,
 )
 from agentapp.foundation.errors import AgentError, Conflict
 from agentapp.foundation.text import one_line
 from agentapp.identity.models import Account, Room
 from agentapp.intake import places
 from agentapp.intake.places import Whereabouts
+from agentapp.intake.seen import Batch, EditBy, Item, Remark, RoomNews
 from agentapp.intake.services import accept, accept_delete, accept_edit, accept_reaction
 from agentapp.presence import arrivals
 from agentapp.presence.invitations import waiting as invitations_of
@@ -50,74 +46,6 @@ ENCRYPTED_NOTICE = (
 
 class LeaseLost(Conflict):
     """Another process runs this login by now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """A program's notice: part of what was said, and never answered."""
-
-    incoming: Incoming
-
-
-@dataclass(frozen=True, slots=True)
-class EditBy:
-    """A new text for a message, and who says so; it counts only from the message's author."""
-
-    edit: IncomingEdit
-    by: str
-
-
-Item: TypeAlias = Incoming | Remark | EditBy | IncomingDelete | IncomingReaction
-
-
-@dataclass(frozen=True, slots=True)
-class RoomNews:
-    """What is new in one room that the login is in.
-
-    Attributes:
-        since: When the platform says the login entered.
-        is_gone: The room was closed or replaced.
-        gap: Where in its history events are missing for good; "" for nowhere.
-    """
-
-    place: Place
-    items: tuple[Item, ...] = ()
-    since: datetime | None = None
-    is_encrypted: bool = False
-    is_gone: bool = False
-    gap: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Invited:
-    """An invitation that nobody has decided on."""
-
-    place: Place
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """The login is no longer in a room."""
-
-    place: Place
-    is_removed: bool
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """All that one login saw at once, and the cursor behind it."""
-
-    account_id: uuid.UUID
-    fence: int
-    workspace_id: int
-    agent_id: int
-    platform: str
-    cursor: dict[str, object]
-    rooms: tuple[RoomNews, ...] = ()
-    invited: tuple[Invited, ...] = ()
-    left: tuple[Left, ...] = ()
 
 
 @transaction.atomic
@@ -266,6 +194,7 @@ def _note(incoming: Incoming, room: Room) -> None:
         text=incoming.text,
         reply_to=incoming.reply_to,
         sent_at=incoming.sent_at,
+        files=incoming.files,
     )
 
 

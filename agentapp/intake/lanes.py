@@ -23,16 +23,17 @@ EXTEND_EVERY_SECONDS = 4
 BACK_OFF_SECONDS = (1, 3, 8, 15)  # before the second, third, fourth and fifth attempt
 MAX_ERROR = 400  # characters
 
-# A lane that waits after a failure keeps waiting; an idle one is due now. Rows are locked in the
+# A lane that waits after a failure keeps waiting; an idle one is due now, or once files that came
+# with the message have had their time to arrive. Rows are locked in the
 # order of their agents, so that two rooms' messages cannot wait for each other.
 WANT = """
 INSERT INTO agentapp_lane
     (workspace_id, agent_id, room_id, wanted_through, decided_through, due_at, fence, attempts,
      last_error)
 SELECT member.workspace_id, member.agent_id, member.room_id, max(said.message_id),
-    member.joined_after, greenroom_now(), 0, 0, ''
-FROM unnest(%(rooms)s::bigint[], %(messages)s::bigint[], %(authors)s::bigint[])
-    AS said(room_id, message_id, author_agent)
+    member.joined_after, greenroom_now() + make_interval(secs => max(said.patience)), 0, 0, ''
+FROM unnest(%(rooms)s::bigint[], %(messages)s::bigint[], %(authors)s::bigint[],
+    %(patience)s::float8[]) AS said(room_id, message_id, author_agent, patience)
 JOIN agentapp_membership member ON member.room_id = said.room_id
 WHERE member.left_at IS NULL AND member.state <> 'invited'
     AND member.agent_id IS DISTINCT FROM said.author_agent
@@ -40,8 +41,15 @@ GROUP BY member.id
 ORDER BY member.agent_id, member.room_id
 ON CONFLICT (agent_id, room_id) DO UPDATE SET
     due_at = CASE WHEN agentapp_lane.wanted_through > agentapp_lane.decided_through
-        THEN agentapp_lane.due_at ELSE greenroom_now() END,
+        THEN agentapp_lane.due_at ELSE excluded.due_at END,
     wanted_through = greatest(agentapp_lane.wanted_through, excluded.wanted_through)
+"""
+
+# What waits after a failure goes on waiting.
+HASTEN = """
+UPDATE agentapp_lane SET due_at = greenroom_now()
+WHERE room_id = %s AND wanted_through > decided_through AND due_at > greenroom_now()
+    AND attempts = 0 AND lease_until IS NULL
 """
 
 CLAIM = """
@@ -100,11 +108,16 @@ class ClaimedLane:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A new message that a room's agents should decide on, its author excepted."""
+    """A new message that a room's agents should decide on, its author excepted.
+
+    Attributes:
+        patience: Seconds until they do: its files may arrive meanwhile.
+    """
 
     room_id: int
     message_id: int
     author_agent_id: int | None = None
+    patience: float = 0.0
 
 
 def want(wanted: Sequence[Wanted]) -> bool:
@@ -121,8 +134,16 @@ def want(wanted: Sequence[Wanted]) -> bool:
                 "rooms": [each.room_id for each in wanted],
                 "messages": [each.message_id for each in wanted],
                 "authors": [each.author_agent_id for each in wanted],
+                "patience": [each.patience for each in wanted],
             },
         )
+        return bool(cursor.rowcount)
+
+
+def hasten(*, room_id: int) -> bool:
+    """Let a room's agents decide now instead of waiting for files; say whether any waited."""
+    with connection.cursor() as cursor:
+        cursor.execute(HASTEN, [room_id])
         return bool(cursor.rowcount)
 
 

@@ -67,6 +67,7 @@ def _columns(ticket: Ticket, ending: Ending) -> dict[str, object]:
         "answer": ending.answer,
         "tool_requests": Jsonb([asdict(each) for each in ending.requests]),
         "error": ending.error[:MAX_ERROR],
+        "failure": ending.failure,
     }
 
 
@@ -98,6 +99,7 @@ def _end(
     answer: str,
     tool_requests: Jsonb,
     error: str,
+    failure: str,
 ) -> Change:
     return LLMCall.objects.filter(pk=call_id, status=LLMCall.Status.RUNNING), {
         "status": status,
@@ -115,6 +117,7 @@ def _end(
         "answer": answer,
         "tool_requests": tool_requests,
         "error": error,
+        "failure": failure,
         "finished_at": GreenroomNow(),
     }
 
@@ -144,6 +147,7 @@ def lose(call_id: int, *, is_dead: bool = False) -> bool:
             cost_micros=held.amount_micros if held else 0,
             is_estimated=True,
             error="The worker that asked ended before the answer was written down.",
+            failure="worker",
             finished_at=GreenroomNow(),
         )
         if changed != 1:

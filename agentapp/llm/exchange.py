@@ -72,7 +72,13 @@ def answered(
     except (DeadlinePassed, StopAsked) as ending:
         _fail(ticket, progress, ending, was_billed=watch.has_sent)
     except BaseException as error:
-        _close(ticket, progress, was_billed=watch.has_sent, error=type(error).__name__)
+        _close(
+            ticket,
+            progress,
+            was_billed=watch.has_sent,
+            error=type(error).__name__,
+            failure="host",
+        )
         raise
     end = _close(ticket, progress, was_billed=True, answer=text, requests=progress.requests())
     faults.passing("call.settled")
@@ -172,7 +178,7 @@ def _fail(
     message = why.message
     if isinstance(why, DeadlinePassed):
         message = f"The model did not answer within {_waited(ticket, progress)} seconds."
-    _close(ticket, progress, was_billed=was_billed, error=message)
+    _close(ticket, progress, was_billed=was_billed, error=message, failure=str(why.kind))
     if isinstance(why, StopAsked):
         raise Stopped from None
     if isinstance(why, DeadlinePassed):
@@ -197,6 +203,7 @@ def _close(
     answer: str = "",
     requests: tuple[ToolRequest, ...] = (),
     error: str = "",
+    failure: str = "",
 ) -> Ending:
     price, bill = _billed(ticket, progress, counts_last=was_billed)
     ending = Ending(
@@ -216,6 +223,7 @@ def _close(
         answer=answer,
         requests=requests,
         error=error,
+        failure=failure,
     )
     close_call(ticket, ending)
     logger.info(

@@ -28,6 +28,11 @@ class Provider(Record):
         OPEN = "open", "left alone for a while"
         HALF_OPEN = "half_open", "one question finds out"
 
+    class Pictures(models.TextChoices):
+        AUTO = "auto", "as its model is known to"
+        YES = "yes", "reads pictures"
+        NO = "no", "gets no pictures"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="providers")
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.OPENAI)
@@ -37,6 +42,7 @@ class Provider(Record):
     key_hint = models.CharField(max_length=8, blank=True)
     reply_model = models.CharField(max_length=120)
     cheap_model = models.CharField(max_length=120, blank=True)
+    pictures = models.CharField(max_length=4, choices=Pictures, default=Pictures.AUTO)
     is_default = models.BooleanField(default=False)
     rank = models.PositiveSmallIntegerField(default=0, help_text="the smallest is asked first")
     circuit = models.CharField(max_length=10, choices=Circuit, default=Circuit.CLOSED)
@@ -207,6 +213,9 @@ class LLMCall(Record):
         default=list, blank=True, help_text="what it asked of tools: id, name, arguments each"
     )
     error = models.CharField(max_length=400, blank=True)
+    failure = models.CharField(
+        max_length=16, blank=True, help_text="what kind of trouble it ended with"
+    )
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -109,3 +109,4 @@ class Ending:
     answer: str = ""
     requests: tuple[ToolRequest, ...] = ()
     error: str = ""
+    failure: str = ""

@@ -96,20 +96,28 @@ def _answered(ticket: Ticket, *, dimensions: int) -> list[list[float]]:
             )
     except (Failure, DeadlinePassed) as why:
         was_billed = watch.has_sent if isinstance(why, DeadlinePassed) else why.may_be_billed
-        _close(ticket, begun, counted=None, was_billed=was_billed, error=why.message)
+        failed = {"error": why.message, "failure": str(why.kind)}
+        _close(ticket, begun, counted=None, was_billed=was_billed, **failed)
         if isinstance(why, DeadlinePassed):
             raise ProviderUnavailable("The server sent no vectors in time.") from None
         provider_health.note_failure(ticket, why)
         raise ProviderUnavailable(why.message, kind=why.kind) from why
     except BaseException as error:
-        _close(ticket, begun, counted=None, was_billed=watch.has_sent, error=type(error).__name__)
+        failed = {"error": type(error).__name__, "failure": "host"}
+        _close(ticket, begun, counted=None, was_billed=watch.has_sent, **failed)
         raise
     _close(ticket, begun, counted=counted, was_billed=True)
     return vectors
 
 
 def _close(
-    ticket: Ticket, begun: float, *, counted: int | None, was_billed: bool, error: str = ""
+    ticket: Ticket,
+    begun: float,
+    *,
+    counted: int | None,
+    was_billed: bool,
+    error: str = "",
+    failure: str = "",
 ) -> None:
     """Settle; a server that did not count is taken to have counted as we guess."""
     price = ticket.route.price
@@ -127,5 +135,6 @@ def _close(
             latency_ms=int((time.monotonic() - begun) * 1000),
             rate_id=price.rate_id,
             error=error,
+            failure=failure,
         ),
     )

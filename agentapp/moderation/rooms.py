@@ -1,60 +1,42 @@
-"""What somebody who looks after a room on its platform orders there: mute, unmute, remove.
+"""What somebody who looks after a room on its platform orders there: mute, remove, delete.
 
 They need no login here. The agent's owner is told and cannot end it from here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 
-from agentapp.drafts.services import Wish, propose
+from agentapp.drafts.models import Draft
+from agentapp.drafts.services import retract
 from agentapp.events.models import Event
 from agentapp.events.services import record
 from agentapp.feedback.services import reward
 from agentapp.foundation import clock
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.envelope import Author
-from agentapp.foundation.errors import AgentError, Conflict
+from agentapp.foundation.errors import Conflict
 from agentapp.foundation.secrets import digest
-from agentapp.foundation.text import one_line
-from agentapp.identity.models import Identity, Room, Workspace
+from agentapp.identity.models import Identity, Workspace
 from agentapp.identity.services.people import ensure_identity
 from agentapp.moderation.models import ModerationAction
-from agentapp.notifications.services import notify
+from agentapp.moderation.orders import (
+    DIGEST,
+    Order,
+    hours_in_words,
+    say,
+    say_for_all,
+    tell_owner,
+)
 from agentapp.presence import services as presence
 from agentapp.presence.models import Membership
 
 REWARD_REMOVED = -1.0
 ORDER = "order"  # subject of the events about what was ordered in a room
-DIGEST = 40  # characters of an order's name that are kept
 BATCH = 100  # mutes whose end is written at once
 
 Kind, State = ModerationAction.Kind, ModerationAction.State
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What was ordered about one agent in one room.
-
-    Attributes:
-        act: mute, unmute or remove.
-        hours: How long a mute lasts; None is until it is lifted.
-        external_id: The platform's name of the message that ordered it; obeyed once.
-        at: When it was given, by the platform's clock.
-    """
-
-    workspace_id: int
-    platform: str
-    room_external_id: str
-    agent_id: int
-    by: Author
-    act: str
-    hours: float | None
-    external_id: str
-    at: datetime | None = None
 
 
 def obey(order: Order) -> bool:
@@ -115,8 +97,12 @@ def _mute(order: Order, membership: Membership, key: str) -> bool:
     action.until = until
     action.save(update_fields=["until"])
     _set_voice(membership, may_talk=False)
-    how_long = f"for {_hours(order.hours)}" if order.hours else "until somebody lifts it"
-    _say(membership, key, f"I am muted here {how_long}. `!unmute` ends it.")
+    how_long = f"for {hours_in_words(order.hours)}" if order.hours else "until somebody lifts it"
+    if order.is_for_all:
+        text = f"All agents here are muted {how_long}. `!unmute all` ends it."
+        say_for_all(order, membership, text)
+    else:
+        say(membership, key, f"I am muted here {how_long}. `!unmute` ends it.")
     _tell_owner(action, membership, f"muted {membership.agent.name} in {{}} {how_long}.")
     _record("moderation.muted", action, key, hours=order.hours)
     return True
@@ -127,7 +113,10 @@ def _unmute(order: Order, membership: Membership, key: str) -> bool:
     if action is None:
         return False
     _end_mute(action, State.LIFTED)
-    _say(membership, key, "I may talk here again.")
+    if order.is_for_all:
+        say_for_all(order, membership, "We may talk here again.")
+    else:
+        say(membership, key, "I may talk here again.")
     _tell_owner(action, membership, f"let {membership.agent.name} talk in {{}} again.")
     _record("moderation.unmuted", action, key, how="lifted")
     return True
@@ -154,7 +143,40 @@ def _remove(order: Order, membership: Membership, key: str) -> bool:
     return True
 
 
-_ACTS = {"mute": _mute, "unmute": _unmute, "remove": _remove}
+def _delete(order: Order, membership: Membership, key: str) -> bool:
+    """Take back what the agent said last here; the platform removes it like any retraction."""
+    said = Draft.objects.filter(
+        agent_id=membership.agent_id,
+        room_id=membership.room_id,
+        status=Draft.Status.PUBLISHED,
+        kind__in=[Draft.Kind.MESSAGE, Draft.Kind.COMMENT, Draft.Kind.POST],
+    )
+    found = list(said.order_by("-published_at", "-pk").values_list("pk", flat=True)[: order.count])
+    if not found:
+        return False
+    for draft_id in found:
+        retract(draft_id=draft_id, by=None)
+    what = "its last message" if len(found) == 1 else f"its last {len(found)} messages"
+    handle = _handle(order)
+    tell_owner(
+        membership,
+        by=handle,
+        about=f"deleted.{found[0]}.{len(found)}",
+        text=f"took back {what}: {membership.agent.name} in {{}}.",
+    )
+    record(
+        type="moderation.deleted",
+        subject_kind=ORDER,
+        subject_id=digest(key)[:DIGEST],
+        workspace_id=membership.workspace_id,
+        agent_id=membership.agent_id,
+        room_id=membership.room_id,
+        payload={"by_handle": handle.pk, "drafts": found},
+    )
+    return True
+
+
+_ACTS = {"mute": _mute, "unmute": _unmute, "remove": _remove, "delete": _delete}
 
 
 def _write(order: Order, membership: Membership, key: str, kind: str) -> ModerationAction:
@@ -216,38 +238,9 @@ def _set_voice(membership: Membership, *, may_talk: bool) -> None:
     membership.save(update_fields=["state", "prior_state", "is_held"])
 
 
-def _say(membership: Membership, key: str, text: str) -> None:
-    """Say in the room what was done: the one thing that a mute lets through."""
-    try:
-        with transaction.atomic():
-            propose(
-                Wish(
-                    turn=None,
-                    agent_id=membership.agent_id,
-                    kind="message",
-                    room_id=membership.room_id,
-                    text=text,
-                    visibility="private",
-                    metadata={"notice": True, "code": "moderation"},
-                    why="Somebody who looks after the room ordered it.",
-                    key=f"moderation:{digest(key)[:DIGEST]}",
-                )
-            )
-    except AgentError:
-        return  # without a way to say so it holds all the same
-
-
 def _tell_owner(action: ModerationAction, membership: Membership, text: str) -> None:
-    room: Room = membership.room
-    name = action.by_handle.name if action.by_handle else "Somebody"
-    notify(
-        user_id=membership.agent.owner_id,
-        workspace_id=action.workspace_id,
-        kind=f"room.moderated.{action.pk}.{action.state}",
-        subject_kind="agent",
-        subject_id=action.agent_id,
-        text=f"{one_line(name)}, who looks after the room, {text.format(room)}",
-    )
+    about = f"{action.pk}.{action.state}"
+    tell_owner(membership, by=action.by_handle, about=about, text=text)
 
 
 def _record(type_: str, action: ModerationAction, key: str, **payload: object) -> None:
@@ -261,11 +254,3 @@ def _record(type_: str, action: ModerationAction, key: str, **payload: object) -
         room_id=action.room_id,
         payload={"action": action.pk, "by_handle": action.by_handle_id, **payload},
     )
-
-
-def _hours(hours: float | None) -> str:
-    if hours is None:
-        return ""
-    if hours < 1:
-        return f"{round(hours * 60)} minutes"
-    return "one hour" if hours == 1 else f"{hours:g} hours"

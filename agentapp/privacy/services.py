@@ -38,12 +38,12 @@ class Receipt:
 
 
 @transaction.atomic
-def forget(*, person: Person, agents: Collection[Agent], by: User) -> Receipt:
+def forget(*, person: Person, agents: Collection[Agent], by: User | None) -> Receipt:
     """Let agents start again with a person: everything they derived about them goes, for good.
 
     Writes: Memory, Fact, Talk, Relationship, ToolCall and LLMCall (what tools were asked and
     told, in thoughts that have ended), Event `privacy.forgotten` (numbers only).
-    Repeating it changes nothing more.
+    Repeating it changes nothing more. Without `by` the person asked in a room.
     """
     Person.objects.select_for_update(no_key=True).get(pk=person.pk)
     named = {agent.pk: agent for agent in agents}
@@ -55,7 +55,7 @@ def forget(*, person: Person, agents: Collection[Agent], by: User) -> Receipt:
         subject_kind="person",
         subject_id=person.pk,
         workspace_id=person.workspace_id,
-        actor_id=by.pk,
+        actor_id=by.pk if by else None,
         payload={
             "agents": sorted(named),
             "memories": sum(each.memories for each in gone),
@@ -73,7 +73,7 @@ def _blank_what_tools_told(person: Person, agent_ids: Collection[int]) -> None:
 
 
 @transaction.atomic
-def set_never_remember(*, person: Person, on: bool, by: User) -> bool:
+def set_never_remember(*, person: Person, on: bool, by: User | None) -> bool:
     """Have nothing about a person remembered or recalled from now on, or have it again.
 
     All agents of the workspace go on answering them, without memory. What is remembered already
@@ -91,7 +91,7 @@ def set_never_remember(*, person: Person, on: bool, by: User) -> bool:
         subject_kind="person",
         subject_id=person.pk,
         workspace_id=person.workspace_id,
-        actor_id=by.pk,
+        actor_id=by.pk if by else None,
         payload={"on": on},
     )
     return True

@@ -20,7 +20,7 @@ from agentapp.intake.places import NoSuchRoom
 from bots.bridge import Bridge
 from bots.connector import Accept, SendRefused, TooLate
 from bots.local.parse import is_reaction, parse_receipt
-from bots.local.render import render_deletion, render_message, render_reaction
+from bots.local.render import render_deletion, render_edit, render_message, render_reaction
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,14 @@ class LocalConnector:
     async def read_back(self, outgoing: Outgoing) -> Receipt | None:
         """Look whether a piece is in its room."""
         return await self._bridge.call(parse_receipt, outgoing)
+
+    async def fetch(self, source: str, *, most: int) -> bytes:
+        """Refuse: what members attach here is kept with their message."""
+        raise Refused("Files of web rooms are here already.")
+
+    async def upload(self, content: bytes, *, content_type: str, name: str) -> str:
+        """Do nothing: what goes out is here already."""
+        return PLATFORM
 
     async def set_typing(self, room_external_id: str, *, on: bool) -> None:
         """Do nothing: open pages hear from the engine itself that an agent is writing."""
@@ -150,8 +158,15 @@ def _take_back(outgoing: Outgoing, name: str) -> Receipt:
     return Receipt(str(outgoing.extra["external_id"]))
 
 
+def _correct(outgoing: Outgoing, name: str) -> Receipt:
+    message_id = intake.accept_edit(render_edit(outgoing))
+    return Receipt(str(outgoing.extra["external_id"]), message_id=message_id)
+
+
 _PUT: dict[str, Callable[[Outgoing, str], Receipt]] = {
     "message": _put_message,
+    "file": _put_message,
+    "edit": _correct,
     "reaction": _put_reaction,
     "retract": _take_back,
 }

@@ -13,6 +13,8 @@ def parse_receipt(outgoing: Outgoing) -> Receipt | None:
     """Return the receipt of a piece that is in its room, None when it is not. One query."""
     if outgoing.kind == "retract":
         return _retracted(outgoing)
+    if outgoing.kind == "edit":
+        return _corrected(outgoing)
     if outgoing.kind == "reaction":
         is_there = _reactions(outgoing, message=outgoing.reply_to).filter(is_present=True).exists()
         return Receipt(outgoing.dedupe_key) if is_there else None
@@ -23,6 +25,21 @@ def parse_receipt(outgoing: Outgoing) -> Receipt | None:
         external_id=outgoing.dedupe_key,
     )
     return Receipt(outgoing.dedupe_key, message_id=message_id) if message_id else None
+
+
+def _corrected(outgoing: Outgoing) -> Receipt | None:
+    """Return the receipt of a correction whose words are shown."""
+    external_id = str(outgoing.extra["external_id"])
+    shown = Message.objects.filter(
+        room__workspace_id=outgoing.workspace_id,
+        room__platform=outgoing.platform,
+        room__external_id=outgoing.room_external_id,
+        external_id=external_id,
+        text=outgoing.text,
+        deleted_at__isnull=True,
+    )
+    message_id = shown.values_list("pk", flat=True).first()
+    return Receipt(external_id, message_id=message_id) if message_id else None
 
 
 def is_reaction(outgoing: Outgoing) -> bool:

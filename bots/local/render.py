@@ -7,6 +7,7 @@ from agentapp.foundation.envelope import (
     AuthorKind,
     Incoming,
     IncomingDelete,
+    IncomingEdit,
     IncomingReaction,
     Outgoing,
     Place,
@@ -23,6 +24,18 @@ def render_message(outgoing: Outgoing, *, name: str) -> Incoming:
         author=_author(outgoing, name),
         text=outgoing.text,
         reply_to=outgoing.reply_to,
+        files=outgoing.files(),
+    )
+
+
+def render_edit(outgoing: Outgoing) -> IncomingEdit:
+    """Return new words for an own message."""
+    return IncomingEdit(
+        workspace_id=outgoing.workspace_id,
+        platform=outgoing.platform,
+        place=Place(external_id=outgoing.room_external_id),
+        external_id=str(outgoing.extra["external_id"]),
+        text=outgoing.text,
     )
 
 

@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import weakref
-from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from django.db import Error as DatabaseError
 
-from agentapp.foundation import faults
-from agentapp.foundation.envelope import Author, AuthorKind, Incoming, Outgoing, Place, Receipt
+from agentapp.foundation.envelope import (
+    Author,
+    AuthorKind,
+    Incoming,
+    IncomingEdit,
+    Outgoing,
+    Place,
+    Receipt,
+)
 from agentapp.foundation.errors import AgentError
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.identity.services.logins import keep_secret, open_login
 from agentapp.intake import services as intake
-from agentapp.intake.batches import ENCRYPTED_NOTICE, accept_batch
+from agentapp.intake.batches import ENCRYPTED_NOTICE
 from agentapp.intake.queries import rooms_inside
-from agentapp.moderation.rooms import obey
 from bots.bridge import Bridge
-from bots.connector import Accept, NotSent
+from bots.connector import Accept, FileTooLong, NotSent
 from bots.matrix import doors
-from bots.matrix.errors import Faltering, Limited, LoginLost, NotReached
-from bots.matrix.harvest import Harvest, Harvester
+from bots.matrix.errors import Faltering, LoginLost, TooLong
+from bots.matrix.harvest import Harvester
+from bots.matrix.listening import Listener, ended
 from bots.matrix.login import packed, unpacked
 from bots.matrix.parse import PLATFORM
 from bots.matrix.recent import Recent
@@ -39,28 +42,6 @@ from bots.matrix.typing import SHOWN_SECONDS, Typing
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 30.0  # of one long poll
-PATIENCE = 3  # failures in a row before the host is told and takes over the waiting
-FIRST_WAIT, LAST_WAIT = 1.0, 10.0  # seconds between those
-AT_ONCE = 8  # first syncs of all logins of a process
-MOST_AFTERWARDS = 20  # receipts sent after one sync
-
-_TIMELINE: dict[str, object] = {
-    "presence": {"types": []},
-    "account_data": {"types": []},
-    "room": {
-        "timeline": {"limit": 100},
-        "state": {"lazy_load_members": True, "include_redundant_members": True},
-        "ephemeral": {"types": []},
-        "account_data": {"types": []},
-    },
-}
-_FIRST: dict[str, object] = {
-    **_TIMELINE,
-    "room": {**_TIMELINE["room"], "timeline": {"limit": 1}},  # type: ignore[dict-item]
-}
-_gates: weakref.WeakKeyDictionary[Bridge, asyncio.Semaphore] = weakref.WeakKeyDictionary()
-
 
 class MatrixConnector:
     """One agent on one homeserver."""
@@ -68,7 +49,6 @@ class MatrixConnector:
     def __init__(self, account: HeldAccount, bridge: Bridge) -> None:
         self._account = account
         self._bridge = bridge
-        self._rng = random.Random()  # noqa: S311  (spreads retries, guards nothing)
         self._stopped = asyncio.Event()
         self._recent = Recent()
         self._server: Homeserver | None = None
@@ -76,7 +56,6 @@ class MatrixConnector:
         self._lost: tuple[Login, LoginLost] | None = None  # the login, and why it is of no use
         self._harvester: Harvester | None = None
         self._listening: asyncio.Task[None] | None = None
-        self._afterwards: set[asyncio.Task[None]] = set()
 
     async def verify(self) -> str:
         """Return the user id of this login.
@@ -103,7 +82,7 @@ class MatrixConnector:
             if not self._listening.cancelled():
                 self._listening.result()
         finally:
-            await _ended(self._listening)
+            await ended(self._listening)
 
     async def send(self, outgoing: Outgoing) -> Receipt:
         """Put a piece into its room, under its key as the homeserver's transaction id."""
@@ -119,6 +98,25 @@ class MatrixConnector:
         if not event_id:
             return None
         return Receipt(event_id, message_id=await self._recorded(outgoing, event_id))
+
+    async def fetch(self, source: str, *, most: int) -> bytes:
+        """Return a file of the homeserver's, of this one or of another one's."""
+        try:
+            return (await self._connected().download(source, most=most)).content
+        except TooLong as error:
+            raise FileTooLong from error
+        except LoginLost as error:
+            raise NotSent(self._losing(error).message) from error
+
+    async def upload(self, content: bytes, *, content_type: str, name: str) -> str:
+        """Lay a file down in the homeserver's store; return its mxc address."""
+        try:
+            mxc = await self._connected().upload(content, content_type=content_type, name=name)
+        except LoginLost as error:
+            raise NotSent(self._losing(error).message) from error
+        if not mxc.startswith("mxc://"):
+            raise Faltering("The homeserver took a file and did not say where it is.")
+        return mxc
 
     async def set_typing(self, room_external_id: str, *, on: bool) -> None:
         """Show or hide that this login is writing."""
@@ -140,7 +138,7 @@ class MatrixConnector:
     async def stop(self) -> None:
         """End `start` and the connections; the login stays valid."""
         self._stopped.set()
-        await _ended(*self._afterwards, *filter(None, [self._listening]))
+        await ended(*filter(None, [self._listening]))
         await self._close()
 
     async def _opened(self, login: Login) -> Homeserver:
@@ -196,9 +194,28 @@ class MatrixConnector:
 
         If that fails the echo brings it all the same, only later.
         """
-        if outgoing.kind != "message" or outgoing.text == ENCRYPTED_NOTICE:
+        try:
+            if outgoing.kind == "edit":
+                return await self._bridge.call(intake.accept_edit, self._as_edit(outgoing))
+            if outgoing.kind not in {"message", "file"} or outgoing.text == ENCRYPTED_NOTICE:
+                return None
+            incoming = self._as_incoming(outgoing, event_id)
+            return (await self._bridge.call(intake.accept, incoming)).message_id
+        except (DatabaseError, AgentError) as error:
+            logger.warning("an own message waits for its echo: %s", type(error).__name__)
             return None
-        incoming = Incoming(
+
+    def _as_edit(self, outgoing: Outgoing) -> IncomingEdit:
+        return IncomingEdit(
+            workspace_id=outgoing.workspace_id,
+            platform=PLATFORM,
+            place=Place(outgoing.room_external_id),
+            external_id=str(outgoing.extra["external_id"]),
+            text=outgoing.text,
+        )
+
+    def _as_incoming(self, outgoing: Outgoing, event_id: str) -> Incoming:
+        return Incoming(
             workspace_id=outgoing.workspace_id,
             platform=PLATFORM,
             place=Place(outgoing.room_external_id),
@@ -206,12 +223,8 @@ class MatrixConnector:
             author=Author(self._account.external_id, self._account.name, AuthorKind.AGENT),
             text=outgoing.text,
             reply_to=outgoing.reply_to or str(outgoing.extra.get("follows", "")),
+            files=outgoing.files(),
         )
-        try:
-            return (await self._bridge.call(intake.accept, incoming)).message_id
-        except (DatabaseError, AgentError) as error:
-            logger.warning("an own message waits for its echo: %s", type(error).__name__)
-            return None
 
     async def _listen(self) -> None:
         server = self._connected()
@@ -233,86 +246,13 @@ class MatrixConnector:
         )
         self._harvester = harvester
         typing = Typing(server=server, bridge=self._bridge, agent_id=self._account.agent_id)
+        listener = Listener(server=server, bridge=self._bridge, harvester=harvester)
         try:
-            async for harvest in self._harvests(server, harvester, since):
+            async for harvest in listener.harvests(since):
                 if harvest.seen:
                     typing.heard()
-                self._afterwards_do(server, harvest)
         except LoginLost as error:
             raise self._losing(error) from error
         finally:
             typing.stop()
-
-    async def _harvests(
-        self, server: Homeserver, harvester: Harvester, since: str
-    ) -> AsyncIterator[Harvest]:
-        """Yield every sync once it is stored.
-
-        Raises:
-            LoginLost: At once. NotReached, Faltering: After some patience.
-        """
-        is_first, failures = True, 0
-        while True:
-            try:
-                harvest = await self._next(server, harvester, since, is_first=is_first)
-            except Limited as limited:
-                await asyncio.sleep(limited.seconds * self._rng.uniform(1.0, 1.3))
-                continue
-            except (NotReached, Faltering):
-                failures += 1
-                if failures >= PATIENCE:
-                    raise
-                wait = min(FIRST_WAIT * 2**failures, LAST_WAIT)
-                await asyncio.sleep(wait * self._rng.uniform(0.7, 1.3))
-                continue
-            # An order is obeyed once; were the batch first, a crash between them would lose it.
-            for order in harvest.orders:
-                await self._bridge.call(obey, order)
-            await self._bridge.call(accept_batch, harvest.batch)
-            faults.passing("batch.committed")
-            since, is_first, failures = harvest.since, False, 0
-            harvester.inside |= harvest.entered
-            harvester.inside -= harvest.gone
-            yield harvest
-
-    async def _next(
-        self, server: Homeserver, harvester: Harvester, since: str, *, is_first: bool
-    ) -> Harvest:
-        """Wait for news and return them with what was missing; all rooms at a first one."""
-        if not is_first:
-            answer = await server.sync(
-                since=since, wait_seconds=POLL_SECONDS, full_state=False, filter_=_TIMELINE
-            )
-            return await harvester.read(answer, since=since)
-        async with _gates.setdefault(self._bridge, asyncio.Semaphore(AT_ONCE)):
-            answer = await server.sync(
-                since=since,
-                wait_seconds=0,
-                full_state=True,
-                filter_=_TIMELINE if since else _FIRST,
-            )
-            return await harvester.read(answer, since=since)
-
-    def _afterwards_do(self, server: Homeserver, harvest: Harvest) -> None:
-        if harvest.seen or harvest.followed:
-            task = asyncio.create_task(self._courtesies(server, harvest))
-            self._afterwards.add(task)
-            task.add_done_callback(self._afterwards.discard)
-
-    async def _courtesies(self, server: Homeserver, harvest: Harvest) -> None:
-        """Say what was read, and go where rooms went. Nothing depends on it."""
-        for seen in harvest.seen[:MOST_AFTERWARDS]:
-            with suppress(AgentError):
-                await server.read(seen.room_id, seen.event_id, thread=seen.thread)
-        for room_id, via in harvest.followed[:MOST_AFTERWARDS]:
-            try:
-                await server.join(room_id, via=via)
-            except AgentError as error:
-                logger.info("a room's successor cannot be entered: %s", error.code)
-
-
-async def _ended(*tasks: asyncio.Task[None]) -> None:
-    """Cancel tasks and wait until they are over, whatever became of them."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+            await listener.stop()

@@ -46,6 +46,10 @@ class Faltering(Unavailable):
     """The homeserver broke off or answered with an error of its own."""
 
 
+class TooLong(Faltering):
+    """The homeserver sent far more than an answer; the rest was not read."""
+
+
 class LoginLost(Refused):
     """The homeserver no longer accepts this login.
 

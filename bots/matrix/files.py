@@ -1,12 +1,47 @@
-"""What a message says about its file, in words. Pure; the sender wrote it, so it may be wrong."""
+"""What a message says about its file. Pure; the sender wrote it, so it may be wrong."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
+from agentapp.files.rules import size_in_words
+from agentapp.foundation.envelope import IncomingFile
+
 MOST = 10**12  # of anything that is counted
+MAX_SOURCE = 600  # characters of an mxc address
+FILES = frozenset({"m.image", "m.file", "m.audio", "m.video"})
 _TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}")
+
+
+def files_of(content: Mapping[str, object]) -> tuple[IncomingFile, ...]:
+    """Return the file of a message of a kind that has one.
+
+    An encrypted one is named and not fetched: it could not be opened.
+    """
+    kind = content.get("msgtype")
+    if not isinstance(kind, str) or kind not in FILES:
+        return ()
+    info, name, source = content.get("info"), content.get("filename"), content.get("url")
+    if not isinstance(name, str) or not name:
+        name = content.get("body")
+    size = _count(info, "size") if isinstance(info, Mapping) else 0
+    is_address = isinstance(source, str) and source.startswith("mxc://")
+    return (
+        IncomingFile(
+            name=name[:1_000] if isinstance(name, str) else "",
+            said_type=", ".join(part for part in described(info) if part != size_in_words(size)),
+            said_size=size,
+            source=str(source)[:MAX_SOURCE] if is_address else "",
+            is_sealed=not is_address and isinstance(content.get("file"), Mapping),
+        ),
+    )
+
+
+def caption_of(content: Mapping[str, object], body: str) -> str:
+    """Return what is written under a file; where no name is given apart, the body is the name."""
+    name = content.get("filename")
+    return body if isinstance(name, str) and name and name != body else ""
 
 
 def described(info: object) -> list[str]:
@@ -18,7 +53,7 @@ def described(info: object) -> list[str]:
         kind if isinstance(kind, str) and _TYPE.fullmatch(kind) else "",
         f"{width}x{height}" if width and height else "",
         _duration(_count(info, "duration")),
-        _size(_count(info, "size")),
+        size_in_words(_count(info, "size")),
     ]
     return [part for part in parts if part]
 
@@ -34,12 +69,3 @@ def _duration(milliseconds: int) -> str:
         return ""
     minutes, seconds = divmod(round(milliseconds / 1000), 60)
     return f"{minutes}:{seconds:02} min" if minutes else f"{seconds} s"
-
-
-def _size(count: int) -> str:
-    if not count:
-        return ""
-    for unit, step in (("MB", 1_000_000), ("kB", 1_000)):
-        if count >= step:
-            return f"{count / step:.1f} {unit}" if count < 10 * step else f"{count // step} {unit}"
-    return f"{count} bytes"

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from agentapp.foundation.envelope import AuthorKind, Place
 from agentapp.identity.services.leases import HeldAccount
-from agentapp.intake.batches import Batch, Invited, Left, RoomNews
-from agentapp.moderation.rooms import Order
+from agentapp.intake.seen import Batch, Invited, Left, RoomNews
+from agentapp.moderation.orders import Order
 from bots.matrix.backfill import Event, Missed, after_edge, backfill, events_of
 from bots.matrix.errors import Rejected
 from bots.matrix.orders import parse_order
@@ -237,10 +237,15 @@ class Harvester:
     def _order(self, view: RoomView, said: Said) -> Order | None:
         incoming, own = said.incoming, self._viewer.user_id
         by = incoming.author.external_id
-        if said.is_notice or by == own or not view.is_moderator(by):
+        if said.is_notice or by == own:
             return None
         names = (own, short_name(own), view.names.get(own, ""), self._account.name)
-        ordered = parse_order(incoming.text, names=names, is_named=own in incoming.mentions)
+        ordered = parse_order(
+            incoming.text,
+            names=names,
+            is_named=own in incoming.mentions,
+            may_moderate=view.is_moderator(by),
+        )
         if ordered is None:
             return None
         return Order(
@@ -253,6 +258,10 @@ class Harvester:
             hours=ordered.hours,
             external_id=incoming.external_id,
             at=incoming.sent_at,
+            is_for_all=ordered.is_for_all,
+            count=ordered.count,
+            mentions=tuple(incoming.mentions),
+            reply_to=incoming.reply_to,
         )
 
     def _note_seen(self, room_id: str, parsed: Sequence[Parsed], found: Harvest) -> None:

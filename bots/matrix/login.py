@@ -8,8 +8,9 @@ from django.conf import settings
 
 from agentapp.foundation.errors import Invalid, Refused
 from bots.matrix.address import BadHomeserver, checked_homeserver
+from bots.matrix.answers import raise_for
 from bots.matrix.errors import Rejected
-from bots.matrix.transport import CLIENT, Login, raise_for
+from bots.matrix.transport import CLIENT, Login
 from bots.matrix.wire import Request, Wire
 
 DEVICE_NAME = "Greenroom"

@@ -20,7 +20,7 @@ from agentapp.foundation.envelope import (
     IncomingReaction,
     Place,
 )
-from bots.matrix.files import described
+from bots.matrix.files import FILES, caption_of, described, files_of
 
 PLATFORM = "matrix"
 MAX_ID = 255  # characters of an id
@@ -140,7 +140,8 @@ def _message(
     answered = _answered(relation, thread)
     is_sticker = event.get("type") == "m.sticker"
     text = text_of(content, is_sticker=is_sticker, is_reply=bool(answered))
-    if not text.strip():
+    files = () if is_sticker else files_of(content)
+    if not text.strip() and not files:
         return None
     is_notice = content.get("msgtype") == "m.notice"
     if is_notice:
@@ -156,6 +157,7 @@ def _message(
         reply_to=answered,
         mentions=mentions_of(content, own=viewer.user_id),
         sent_at=at,
+        files=files,
     )
     return Said(incoming, is_notice, thread)
 
@@ -223,7 +225,7 @@ def _reaction(
 
 
 def text_of(content: Event, *, is_reply: bool, is_sticker: bool = False) -> str:
-    """Return what a message says in words; a file is named instead of shown."""
+    """Return what a message says in words; of a file what is written under it."""
     body = content.get("body")
     body = body[:MAX_BODY] if isinstance(body, str) else ""
     kind = "m.sticker" if is_sticker else content.get("msgtype")
@@ -233,24 +235,10 @@ def text_of(content: Event, *, is_reply: bool, is_sticker: bool = False) -> str:
         return _FALLBACK.sub("", body, count=1) if is_reply else body
     if kind == "m.emote":
         return f"* {body}"
-    return _file(content, body, _FILES[kind]) if kind in _FILES else body
-
-
-_FILES = {
-    "m.image": "picture",
-    "m.file": "file",
-    "m.audio": "recording",
-    "m.video": "video",
-    "m.sticker": "sticker",
-    "m.location": "place",
-}
-
-
-def _file(content: Event, body: str, what: str) -> str:
-    name = content.get("filename")
-    if not isinstance(name, str) or not name or name == body:
+    if kind in {"m.sticker", "m.location"}:
+        what = "sticker" if kind == "m.sticker" else "place"
         return f"[{', '.join([f'{what}: {body[:200]}', *described(content.get('info'))])}]"
-    return f"[{', '.join([f'{what}: {name[:200]}', *described(content.get('info'))])}]\n{body}"
+    return caption_of(content, body) if kind in FILES else body
 
 
 def mentions_of(content: Event, *, own: str) -> tuple[str, ...]:

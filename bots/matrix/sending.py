@@ -16,7 +16,13 @@ from bots.matrix.errors import Limited, Rejected
 from bots.matrix.parse import Said, Viewer, parse_event
 from bots.matrix.power import Powers
 from bots.matrix.recent import Known, Recent
-from bots.matrix.render import Answered, render_message, render_reaction
+from bots.matrix.render import (
+    Answered,
+    render_edit,
+    render_file,
+    render_message,
+    render_reaction,
+)
 from bots.matrix.transport import Homeserver
 
 logger = logging.getLogger(__name__)
@@ -74,6 +80,8 @@ class Sender:
             return str(piece.extra["external_id"])
         if piece.kind == "reaction":
             return await self._react(piece)
+        if piece.kind in {"file", "edit"}:
+            return await self._put_other(piece)
         if self._is_encrypted(room) and piece.text != ENCRYPTED_NOTICE:
             raise SendRefused("This room is encrypted, and the agent cannot write there yet.")
         target = piece.reply_to or str(piece.extra.get("follows", ""))
@@ -87,6 +95,27 @@ class Sender:
         event_id = await self._server.send(room, "m.room.message", content, key)
         self._recent.sent(key, event_id)
         return event_id
+
+    async def _put_other(self, piece: Outgoing) -> str:
+        """Send a file that lies on the homeserver already, or new words for an own message."""
+        room, extra = piece.room_external_id, piece.extra
+        if self._is_encrypted(room):
+            raise SendRefused("This room is encrypted, and the agent cannot write there yet.")
+        if piece.kind == "edit":
+            target = str(extra["external_id"])
+            content = render_edit(piece.text, event_id=target)
+        else:
+            target = ""
+            content = render_file(
+                name=str(extra["name"]),
+                mxc=str(extra["uploaded"]),
+                content_type=str(extra["content_type"]),
+                size=int(str(extra["size"])),
+            )
+        _refuse_late(piece)
+        event_id = await self._server.send(room, "m.room.message", content, piece.dedupe_key)
+        self._recent.sent(piece.dedupe_key, event_id)
+        return target or event_id
 
     async def _react(self, piece: Outgoing) -> str:
         content = render_reaction(piece.emoji, event_id=piece.reply_to)
@@ -134,8 +163,8 @@ class Sender:
             return await self._find_retracted(piece)
         if piece.kind == "reaction":
             return await self._own_reaction(piece)
-        known = self._recent.event_of(piece.dedupe_key)
-        return known or await self._find_message(piece)
+        known = self._recent.event_of(piece.dedupe_key) or await self._find_message(piece)
+        return str(piece.extra["external_id"]) if known and piece.kind == "edit" else known
 
     async def _find_message(self, piece: Outgoing) -> str:
         start = ""

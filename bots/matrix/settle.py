@@ -15,8 +15,8 @@ from typing import Any
 
 from agentapp.foundation.envelope import Author, IncomingDelete, IncomingReaction, Place
 from agentapp.foundation.text import one_line
-from agentapp.intake.batches import EditBy, Item, Remark
 from agentapp.intake.queries import standing_reactions, unknown_messages
+from agentapp.intake.seen import EditBy, Item, Remark
 from bots.bridge import Bridge
 from bots.matrix.backfill import events_of
 from bots.matrix.errors import Faltering, Rejected

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from bots.matrix.errors import LOST_LOGIN, Faltering, Limited, LoginLost, Rejected
+from bots.matrix.answers import raise_for
+from bots.matrix.errors import Faltering, LoginLost, Rejected
 from bots.matrix.wire import Answer, Request, Wire
 
 CLIENT = "/_matrix/client/v3"
@@ -21,8 +22,6 @@ SEND_SECONDS = 4.5  # shorter than the host waits for one piece
 SLACK_SECONDS = 15.0  # that an answer to a long poll may be late
 MAX_SYNC = 64 * 1024 * 1024  # bytes
 MAX_MEDIA = 25 * 1024 * 1024  # bytes
-DEFAULT_REST = 5.0  # seconds, when a homeserver does not say how long
-LONGEST_REST = 600.0  # seconds; whatever it says
 
 _MXC = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]{1,255})/([A-Za-z0-9_-]{1,255})")
 
@@ -190,7 +189,7 @@ class Homeserver:
 
         Raises:
             Rejected: This is no mxc address, or there is no such file.
-            Faltering: It is longer than `most` bytes.
+            TooLong: It is longer than `most` bytes.
         """
         found = _MXC.fullmatch(mxc)
         if found is None or ".." in mxc:
@@ -269,34 +268,6 @@ class Homeserver:
         if not isinstance(following, str) or not following:
             following = self.login.refresh_token
         return replace(self.login, token=token, refresh_token=following)
-
-
-def raise_for(answer: Answer) -> None:
-    """Raise what an answer means unless it is a success."""
-    if 200 <= answer.status < 300:
-        return
-    said = answer.json()
-    code = said.get("errcode")
-    code = code[:60] if isinstance(code, str) else ""
-    if answer.status == 429 or code == "M_LIMIT_EXCEEDED":
-        raise Limited(_rest(said, answer.retry_after))
-    if code in LOST_LOGIN:
-        raise LoginLost(code, is_soft=said.get("soft_logout") is True)
-    if answer.status >= 500 or answer.status < 400:
-        raise Faltering
-    raise Rejected(code or f"HTTP {answer.status}", answer.status)
-
-
-def _rest(said: Mapping[str, object], header: str) -> float:
-    """Return how many seconds a homeserver wants to be left alone."""
-    asked = said.get("retry_after_ms")
-    if header.isdigit():
-        seconds = float(header[:6])
-    elif isinstance(asked, (int, float)) and not isinstance(asked, bool):
-        seconds = float(min(max(asked, 0), LONGEST_REST * 1000)) / 1000
-    else:
-        seconds = DEFAULT_REST
-    return min(seconds, LONGEST_REST) if seconds == seconds else DEFAULT_REST  # noqa: PLR0124
 
 
 def _event_id(found: Mapping[str, object]) -> str:

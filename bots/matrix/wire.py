@@ -20,7 +20,7 @@ from django.conf import settings
 from typing_extensions import override
 
 from bots.matrix.address import literal_address, may_connect
-from bots.matrix.errors import AddressRefused, Faltering, NotReached
+from bots.matrix.errors import AddressRefused, Faltering, NotReached, TooLong
 
 CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 50.0  # longer than one long poll, so that its connection is used again
@@ -184,7 +184,7 @@ async def _read(stream: AsyncIterable[bytes], most: int) -> bytes:
     async for piece in stream:
         size += len(piece)
         if size > most:
-            raise Faltering("The homeserver sent far more than an answer.")
+            raise TooLong
         pieces.append(piece)
     return b"".join(pieces)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentapp.conversation.models import FeedItem, Message, Reaction
+from agentapp.conversation.models import Attachment, FeedItem, Message, Reaction
 from dashboard.admin.reading import register
 
-register(FeedItem, Message, Reaction)
+register(Attachment, FeedItem, Message, Reaction)

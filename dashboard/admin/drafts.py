@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentapp.drafts.models import Draft, DraftRevision, Outbound, ReplyOffer
+from agentapp.drafts.models import Draft, DraftFile, DraftRevision, Outbound, ReplyOffer
 from dashboard.admin.reading import register
 
-register(Draft, DraftRevision, Outbound, ReplyOffer)
+register(Draft, DraftFile, DraftRevision, Outbound, ReplyOffer)

@@ -13,7 +13,10 @@ from unfold.admin import ModelAdmin
 COLUMNS = 7
 PER_PAGE = 50
 # Never shown: sealed or hashed credentials, what was written byte for byte, vectors.
-HIDDEN = {"secret", "key_sealed", "token_hash", "password", "raw", "embedding"}
+HIDDEN = {
+    *("secret", "key_sealed", "token_hash", "password", "raw", "embedding"),
+    *("content", "picture"),
+}
 _LONG = (models.TextField, models.JSONField, models.BinaryField)
 
 

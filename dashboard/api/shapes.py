@@ -9,6 +9,10 @@ from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from agentapp.turns.models import Turn
+from dashboard.api.callers import Scope, caller
+from dashboard.presenters.deeds import DeedShown, show_deeds
+
 TEXT = 16_000  # characters
 
 
@@ -152,8 +156,34 @@ class TurnOut(Wire):
     created_at: datetime
 
 
+class ModelStepOut(Wire):
+    """A model was asked."""
+
+    model: str
+    purpose: str
+    problem: str
+    latency_ms: int
+    cost_micros: int
+
+
+class ToolStepOut(Wire):
+    """A tool was used, or refused; `told` says what the model heard, also why not."""
+
+    name: str
+    status: str = Field(validation_alias="words")
+    arguments: list[tuple[str, str]] = Field(validation_alias="asked")
+    told: list[str]
+
+
+class StepOut(Wire):
+    """One step: either of the two."""
+
+    call: ModelStepOut | None
+    tool: ToolStepOut | None
+
+
 class TurnDetail(TurnOut):
-    """Why: what was read, what it cost, what came of it."""
+    """Why: what was read, what was done in which order, what it cost, what came of it."""
 
     trigger_kind: str
     trigger_id: int | None
@@ -162,6 +192,12 @@ class TurnDetail(TurnOut):
     answer: str
     error: str
     latency_ms: int
+    steps: list[StepOut]
+
+    @staticmethod
+    def resolve_steps(turn: Turn, context: dict[str, Any]) -> list[DeedShown]:
+        """Return the steps as whoever asks may see them."""
+        return show_deeds(caller(context["request"], Scope.READ), [turn])[turn.pk]
 
 
 class DraftOut(Wire):

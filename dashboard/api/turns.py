@@ -30,5 +30,5 @@ def list_turns(
 
 @router.get("/turns/{turnId}", response=TurnDetail)
 def get_turn(request: HttpRequest, turnId: int) -> Turn:  # noqa: N803
-    """Show why: what was read, what it cost, what came of it."""
+    """Show why: what was read, each step with its cost, and what came of it."""
     return policy.get(Turn, caller(request, Scope.READ), pk=turnId)

@@ -19,7 +19,7 @@ from agentapp.foundation.text import normalised
 from agentapp.identity import policy
 from agentapp.identity.models import Room
 from agentapp.identity.policy import Verb
-from dashboard.pages.frame import back, done, is_fragment, member, page, show, zone_of
+from dashboard.pages.frame import back, done, given_files, is_fragment, member, page, show, zone_of
 from dashboard.presenters.cards import show_cards, show_inbox, show_writing
 from dashboard.presenters.choices import CHIPS, nap_end, naps
 from dashboard.presenters.doors import show_invitations, show_offers
@@ -72,6 +72,39 @@ def draft_edit(request: HttpRequest, draft_id: int) -> HttpResponse:
     except AgentError as error:
         return _card(request, _own(request, draft_id), error=error)
     return _card(request, _own(request, draft_id))
+
+
+@page
+@require_POST
+def draft_attach(request: HttpRequest, draft_id: int) -> HttpResponse:
+    """Put files on a card; what is approved from then on is the words with them."""
+    row = _own(request, draft_id)
+    version, _ = _seen(request)
+
+    def attach() -> None:
+        present = version
+        for given in given_files(request):
+            present = services.attach(
+                draft_id=row.pk, version=present, given=given, by=member(request)
+            ).version
+
+    return _decide(request, row.pk, attach, stays=True)
+
+
+@page
+@require_POST
+def draft_detach(request: HttpRequest, draft_id: int, file_id: int) -> HttpResponse:
+    """Take a file off a card."""
+    row = _own(request, draft_id)
+    version, _ = _seen(request)
+    return _decide(
+        request,
+        row.pk,
+        lambda: services.detach(
+            draft_id=row.pk, version=version, file_id=file_id, by=member(request)
+        ),
+        stays=True,
+    )
 
 
 @page
@@ -213,12 +246,20 @@ def _picked(value: str) -> tuple[int, Seen]:
     return int(parts[0]), Seen(version=int(parts[1]), content_hash=parts[2])
 
 
-def _decide(request: HttpRequest, draft_id: int, act: Callable[[], object]) -> HttpResponse:
-    """Do one thing with a draft; show the card as it is then, and what went wrong."""
+def _decide(
+    request: HttpRequest, draft_id: int, act: Callable[[], object], *, stays: bool = False
+) -> HttpResponse:
+    """Do one thing with a draft; show the card as it is then, and what went wrong.
+
+    Args:
+        stays: Without script, stay on the page one came from.
+    """
     try:
         act()
     except AgentError as error:
         return _card(request, _own(request, draft_id), error=error)
+    if stays and not is_fragment(request):
+        return back(request, "approvals")
     return _card(request, _own(request, draft_id))
 
 

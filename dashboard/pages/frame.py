@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from agentapp.drafts.queries import counts
+from agentapp.files.services import Given
 from agentapp.foundation.errors import (
     AgentError,
     Conflict,
@@ -119,6 +120,15 @@ def member(request: HttpRequest) -> User:
     if not isinstance(user, User):
         raise Http404
     return user
+
+
+def given_files(request: HttpRequest) -> list[Given]:
+    """Return the files of a form, read whole; how much there may be of them is decided before."""
+    return [
+        Given(each.name or "", each.read())
+        for each in request.FILES.getlist("files")
+        if each.size or each.name
+    ]
 
 
 def zone_of(user: User) -> ZoneInfo:

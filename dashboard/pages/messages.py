@@ -1,7 +1,8 @@
-"""One message: react, edit, delete, and why."""
+"""One message: react, edit, delete, and correct or take back what an own agent said."""
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -9,7 +10,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from agentapp.conversation.models import Message
 from agentapp.conversation.queries import get_message
-from agentapp.foundation.errors import Invalid
+from agentapp.drafts import services as drafts
+from agentapp.drafts.models import Draft, Outbound
+from agentapp.foundation.errors import AgentError, Invalid, NotFound
 from agentapp.identity import policy
 from agentapp.identity.models import Room
 from agentapp.identity.policy import Verb
@@ -39,6 +42,48 @@ def message_edit(request: HttpRequest, message_id: int) -> HttpResponse:
     except Invalid as error:
         return _shown(request, message_id, template="parts/message_edit.html", error=error.message)
     return _shown(request, message_id)
+
+
+@page
+@require_http_methods(["GET", "POST"])
+def message_correct(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Open what an own agent said for correcting, or send the new words to its room."""
+    _decides(request, message_id)
+    template = "parts/message_correct.html"
+    if request.method == "GET":
+        return _shown(request, message_id, template=template)
+    try:
+        drafts.correct(message_id=message_id, text=request.POST.get("text", ""), by=member(request))
+    except AgentError as error:
+        return _shown(request, message_id, template=template, error=error.message)
+    answer = _shown(request, message_id)
+    answer["HX-Trigger"] = json.dumps({"greenroom:said": "The new words are on their way."})
+    return answer
+
+
+@page
+@require_POST
+def message_retract(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Take what an own agent said back from its room."""
+    draft_id = _decides(request, message_id)
+    drafts.retract(draft_id=draft_id, by=member(request))
+    return done(request, to="rooms", said="It is being taken back.")
+
+
+def _decides(request: HttpRequest, message_id: int) -> int:
+    """Return the draft that a message came from, for whoever decides about it."""
+    _seen(request, message_id)
+    user = member(request)
+    row = (
+        policy.visible(Draft, user)
+        .filter(pieces__message=message_id, pieces__action=Outbound.Action.SEND)
+        .select_related("agent__workspace")
+        .first()
+    )
+    if row is None:
+        raise NotFound
+    policy.require(user, Verb.APPROVE, row)
+    return row.pk
 
 
 @page

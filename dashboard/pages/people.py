@@ -13,7 +13,8 @@ from agentapp.foundation import clock
 from agentapp.foundation.errors import AgentError
 from agentapp.foundation.text import one_line
 from agentapp.identity import policy
-from agentapp.identity.models import Agent, Person
+from agentapp.identity.models import Agent, Identity, Person
+from agentapp.identity.services.people import set_is_bot
 from agentapp.memory.models import Memory
 from agentapp.memory.services import corrections
 from agentapp.privacy import queries
@@ -116,6 +117,18 @@ def memory_restore(request: HttpRequest, memory_id: int) -> HttpResponse:
     row = _memory(request, memory_id)
     corrections.restore_memory(memory=row, by=member(request))
     return redirect(_place(row))
+
+
+@page
+@require_POST
+def handle_kind(request: HttpRequest, person_id: int, handle_id: int) -> HttpResponse:
+    """Say that a handle is a bot's, or a human's."""
+    row = _known(request, person_id)
+    handle = Identity.objects.filter(pk=handle_id, person=row, user__isnull=True).first()
+    if handle is None:
+        raise Http404
+    set_is_bot(identity=handle, is_bot=request.POST.get("bot") == "yes", by=member(request))
+    return done(request, to=reverse("person", args=[person_id]), said="Noted.")
 
 
 def _person(request: HttpRequest, row: Person) -> HttpResponse:

@@ -24,7 +24,8 @@ from agentapp.identity.services.people import LOCAL
 from agentapp.intake import services as intake
 from agentapp.presence import services as presence
 from dashboard.forms import RoomForm, RoomNameForm
-from dashboard.pages.frame import Frame, done, is_fragment, member, page, show
+from dashboard.pages.asking import asked_about_oneself
+from dashboard.pages.frame import Frame, done, given_files, is_fragment, member, page, show
 from dashboard.presenters.doors import show_offers
 from dashboard.presenters.faces import agent_face
 from dashboard.presenters.messages import EMOJIS, show_messages
@@ -80,7 +81,10 @@ def room_side(request: HttpRequest, room_id: int) -> HttpResponse:
 @page
 @require_POST
 def room_say(request: HttpRequest, room_id: int) -> HttpResponse:
-    """Write a message. The same key again is the same message."""
+    """Write a message, with files or without. The same key again is the same message."""
+    asked = asked_about_oneself(request, room_id)
+    if asked is not None:
+        return asked
     reply_to = request.POST.get("reply_to", "")
     intake.post_web_message(
         user=member(request),
@@ -88,6 +92,7 @@ def room_say(request: HttpRequest, room_id: int) -> HttpResponse:
         text=request.POST.get("text", ""),
         reply_to_id=int(reply_to) if reply_to.isascii() and reply_to.isdigit() else None,
         client_key=request.POST.get("client_key", ""),
+        files=given_files(request),
     )
     return done(request, to="rooms")
 

@@ -14,6 +14,7 @@ from agentapp.identity.models import Room, User
 from agentapp.identity.policy import visible
 from agentapp.turns.models import Turn
 from dashboard.presenters.faces import Face, agent_face, identity_face
+from dashboard.presenters.files import FileShown, files_of_drafts, words_of
 from dashboard.presenters.messages import shortened
 from dashboard.presenters.rooms import LineShown, RoomShown, presence_in, show_room
 from dashboard.presenters.stamps import stamp
@@ -71,6 +72,7 @@ class CardShown:
     text: str
     emoji: str
     preview: str
+    files: list[FileShown]
     why: str
     reason: str
     turn_id: int | None
@@ -119,11 +121,12 @@ def show_inbox(user: User, *, now: datetime) -> tuple[list[CardShown], int]:
 
 
 def show_cards(drafts: Sequence[Draft], *, now: datetime) -> list[CardShown]:
-    """Show drafts with what stands around them; six queries for any number."""
+    """Show drafts with what stands around them; six queries for any number, eight with files."""
     rooms = {draft.room_id: draft.room for draft in drafts}
     here = presence_in(rooms.values())
     shown = {pk: show_room(room, here[pk]) for pk, room in rooms.items()}
     around = card_context(drafts)
+    files = files_of_drafts(drafts)
     leaving = dict(
         Outbound.objects.filter(
             draft__in=[d.pk for d in drafts if d.status == Draft.Status.APPROVED],
@@ -137,6 +140,7 @@ def show_cards(drafts: Sequence[Draft], *, now: datetime) -> list[CardShown]:
             room=shown[draft.room_id],
             around=around[draft.pk],
             leaves_at=leaving.get(draft.pk),
+            files=files.get(draft.pk, []),
             now=now,
         )
         for draft in drafts
@@ -180,6 +184,7 @@ def _show(
     room: RoomShown,
     around: CardContext,
     leaves_at: datetime | None,
+    files: list[FileShown],
     now: datetime,
 ) -> CardShown:
     agent = agent_face(draft.agent)
@@ -200,6 +205,7 @@ def _show(
         text=draft.text,
         emoji=draft.emoji,
         preview=shortened(draft.text or draft.emoji, 160),
+        files=files,
         why=draft.why,
         reason=draft.reason,
         turn_id=draft.turn_id,
@@ -243,7 +249,11 @@ def _before(draft: Draft, around: CardContext) -> list[LineShown]:
     if draft.target is not None and draft.kind in {Draft.Kind.REACTION, Draft.Kind.COMMENT}:
         messages = [draft.target]
     return [
-        LineShown(identity_face(message.author), shortened(message.text, 240), message.sent_at)
+        LineShown(
+            identity_face(message.author),
+            shortened(words_of(message.text, message.file_count), 240),
+            message.sent_at,
+        )
         for message in messages
     ]
 

@@ -10,8 +10,10 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from agentapp.conversation.models import Message, Reaction
+from agentapp.conversation.queries import files_of
 from dashboard.markdown import plain_text
 from dashboard.presenters.faces import Face, identity_face
+from dashboard.presenters.files import FileShown, show_files, words_of
 from dashboard.presenters.stamps import stamp
 
 FOLLOWS_WITHIN = timedelta(minutes=5)
@@ -66,8 +68,10 @@ class MessageShown:
     is_follow: bool
     is_mine: bool
     has_why: bool
+    can_correct: bool
     quote: QuoteShown | None
     reactions: list[ReactionShown]
+    files: list[FileShown]
     day: date | None
     stamp: str
 
@@ -94,6 +98,7 @@ def _show(message: Message, before: Message | None, *, user_id: int, has_why: bo
     author = identity_face(message.author)
     quote = _quote(message.reply_to)
     reactions = show_reactions(getattr(message, "shown_reactions", []), user_id=user_id)
+    files = show_files(files_of(message))
     starts_day = before is None or _day(before) != _day(message)
     is_follow = not starts_day and quote is None and _follows(message, before)
     return MessageShown(
@@ -106,13 +111,28 @@ def _show(message: Message, before: Message | None, *, user_id: int, has_why: bo
         is_follow=is_follow,
         is_mine=message.author is not None and message.author.user_id == user_id,
         has_why=has_why,
+        can_correct=_is_keeper(message, user_id),
         quote=quote,
         reactions=reactions,
+        files=files,
         day=_day(message) if starts_day else None,
         stamp=stamp(
-            message.text, message.edited_at, message.deleted_at, author, is_follow, quote, reactions
+            message.text,
+            message.edited_at,
+            message.deleted_at,
+            author,
+            is_follow,
+            quote,
+            reactions,
+            files,
         ),
     )
+
+
+def _is_keeper(message: Message, user_id: int) -> bool:
+    """Say whether this viewer runs the agent that said it."""
+    agent = message.author.agent if message.author else None
+    return agent is not None and agent.owner_id == user_id
 
 
 def _day(message: Message) -> date:
@@ -130,7 +150,8 @@ def _follows(message: Message, before: Message | None) -> bool:
 def _quote(message: Message | None) -> QuoteShown | None:
     if message is None:
         return None
-    text = "a deleted message" if message.deleted_at else message.text
+    text = words_of(message.text, message.file_count)
+    text = "a deleted message" if message.deleted_at else text
     return QuoteShown(id=message.pk, name=identity_face(message.author).name, text=shortened(text))
 
 

@@ -88,6 +88,16 @@ class MemoryShown:
 
 
 @dataclass(frozen=True, slots=True)
+class HandleShown:
+    """One name of a person on a platform. `may_be_set`: an owner says whether it is a bot."""
+
+    id: int
+    words: str
+    is_bot: bool
+    may_be_set: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PersonShown:
     """One person."""
 
@@ -95,7 +105,7 @@ class PersonShown:
     name: str
     face: Face
     never_remember: bool
-    handles: list[str]
+    handles: list[HandleShown]
     bonds: list[BondShown]
     memories: list[MemoryShown]
     remembered: int
@@ -208,10 +218,19 @@ def _bonds(user: User, people: Sequence[Person]) -> Mapping[int, list[Relationsh
     return found
 
 
-def _handles(person: Person) -> list[str]:
+def _handles(person: Person) -> list[HandleShown]:
     names = {"local": "web rooms"}
-    rows = Identity.objects.filter(person=person).order_by("pk")
-    return [f"{row.name} · {names.get(row.platform, row.platform.capitalize())}" for row in rows]
+    bot, human = Identity.Kind.BOT, Identity.Kind.HUMAN
+    return [
+        HandleShown(
+            id=row.pk,
+            words=f"{row.name} · {names.get(row.platform, row.platform.capitalize())}",
+            is_bot=row.kind == bot,
+            # Who logged in here is no bot.
+            may_be_set=row.kind in {bot, human} and row.user_id is None,
+        )
+        for row in Identity.objects.filter(person=person).order_by("pk")
+    ]
 
 
 def _bond(bond: Relationship, face: Face, *, now: datetime) -> BondShown:

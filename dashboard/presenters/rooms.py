@@ -16,6 +16,7 @@ from agentapp.identity.models import Identity, Participant, Room, User
 from agentapp.identity.policy import visible
 from agentapp.presence.models import Membership
 from dashboard.presenters.faces import Face, agent_face, identity_face
+from dashboard.presenters.files import words_of
 from dashboard.presenters.messages import shortened
 from dashboard.presenters.stamps import stamp
 
@@ -102,7 +103,8 @@ def show_room(
     """Show one room. Asks the database nothing when its workspace is loaded."""
     line = None
     if last is not None:
-        line = LineShown(identity_face(last.author), shortened(last.text), last.sent_at)
+        words = words_of(last.text, last.file_count)
+        line = LineShown(identity_face(last.author), shortened(words), last.sent_at)
     readers = readers_sentence(room, here)
     faces = [agent_face(row.agent) for row in here.agents]
     name = name_of(room, here)

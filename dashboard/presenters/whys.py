@@ -12,9 +12,9 @@ from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft
 from agentapp.identity.models import User
 from agentapp.identity.policy import visible
-from agentapp.llm.models import LLMCall
 from agentapp.turns.models import Turn
 from dashboard.presenters.agents import decision_words
+from dashboard.presenters.deeds import CallShown, DeedShown, show_deeds
 from dashboard.presenters.faces import Face, agent_face, identity_face
 from dashboard.presenters.messages import shortened
 from dashboard.presenters.rooms import (
@@ -29,11 +29,6 @@ from dashboard.presenters.sources import SourceShown, show_sources
 MAX_TURNS = 12
 BURST_REACH = 1_000  # message ids between the first and the last of one burst
 
-_PURPOSES = {
-    LLMCall.Purpose.REPLY: "answer",
-    LLMCall.Purpose.DECIDE: "whether to answer",
-    LLMCall.Purpose.SCREEN: "check of the words",
-}
 _DRAFT_WORDS = {
     Draft.Status.PROPOSED: "waits for you",
     Draft.Status.PENDING: "waits for you",
@@ -65,18 +60,6 @@ class ReasonShown:
 
 
 @dataclass(frozen=True, slots=True)
-class CallShown:
-    """One request to a model."""
-
-    model: str
-    purpose: str
-    problem: str
-    tokens: str
-    latency_ms: int
-    cost_micros: int
-
-
-@dataclass(frozen=True, slots=True)
 class OutcomeShown:
     """One draft that came of a thought."""
 
@@ -103,7 +86,17 @@ class WhyShown:
     sources: list[SourceShown]
     taint: str
     drafts: list[OutcomeShown]
-    calls: list[CallShown]
+    deeds: list[DeedShown]
+
+    @property
+    def calls(self) -> list[CallShown]:
+        """Return the requests to models among what it did."""
+        return [deed.call for deed in self.deeds if deed.call is not None]
+
+    @property
+    def used_tools(self) -> bool:
+        """Return whether any tool was asked."""
+        return any(deed.tool is not None for deed in self.deeds)
 
 
 def turns_about(user: User, message: Message) -> QuerySet[Turn]:
@@ -124,7 +117,7 @@ def show_whys(user: User, turns: QuerySet[Turn]) -> list[WhyShown]:
     """Tell thoughts, those that spoke first; a constant number of queries per panel."""
     rows = list(
         turns.select_related("agent", "room__workspace")
-        .prefetch_related("calls", "drafts")
+        .prefetch_related("drafts")
         .order_by("pk")[:MAX_TURNS]
     )
     rows.sort(key=lambda turn: turn.decision in {Turn.Decision.IGNORE, Turn.Decision.NOTICE})
@@ -137,19 +130,26 @@ def show_whys(user: User, turns: QuerySet[Turn]) -> list[WhyShown]:
         .in_bulk([turn.trigger_id for turn in rows if turn.trigger_id is not None])
     )
     sources = show_sources(user, rows)
+    deeds = show_deeds(user, rows)
     return [
         _show(
             turn,
             room=shown.get(turn.room_id or 0),
             trigger=triggers.get(turn.trigger_id or 0),
             sources=sources[turn.pk],
+            deeds=deeds[turn.pk],
         )
         for turn in rows
     ]
 
 
 def _show(
-    turn: Turn, *, room: RoomShown | None, trigger: Message | None, sources: list[SourceShown]
+    turn: Turn,
+    *,
+    room: RoomShown | None,
+    trigger: Message | None,
+    sources: list[SourceShown],
+    deeds: list[DeedShown],
 ) -> WhyShown:
     drafts = list(turn.drafts.all())
     line = None
@@ -171,7 +171,7 @@ def _show(
         sources=sources,
         taint=joined([_ORIGINS.get(str(origin), str(origin)) for origin in turn.taint]),
         drafts=[_outcome(draft) for draft in drafts],
-        calls=[_call(call) for call in turn.calls.all()],
+        deeds=deeds,
     )
 
 
@@ -197,21 +197,4 @@ def _outcome(draft: Draft) -> OutcomeShown:
         words=_DRAFT_WORDS[status],
         waits=status in {Draft.Status.PENDING, Draft.Status.PROPOSED},
         is_held=status in {Draft.Status.BLOCKED, Draft.Status.FAILED},
-    )
-
-
-def _call(call: LLMCall) -> CallShown:
-    problems = {
-        LLMCall.Status.RUNNING: "running",
-        LLMCall.Status.FAILED: call.error or "failed",
-        LLMCall.Status.LOST: "its worker died",
-        LLMCall.Status.REFUSED: call.error or "refused",
-    }
-    return CallShown(
-        model=call.model,
-        purpose=_PURPOSES.get(LLMCall.Purpose(call.purpose), call.get_purpose_display()),
-        problem=problems.get(LLMCall.Status(call.status), ""),
-        tokens=f"{call.tokens_in:,} → {call.tokens_out:,}",
-        latency_ms=call.latency_ms,
-        cost_micros=call.cost_micros,
     )

@@ -39,5 +39,6 @@ document.addEventListener("keydown", (event) => {
   if (!sends && !sendsEdited) return;
   event.preventDefault();
   // A click and not a submit: only so does the request carry the button's own value.
-  if (field.value.trim()) field.form.querySelector(".button-main").click();
+  const hasFiles = (field.form.elements.files?.files?.length ?? 0) > 0;
+  if (field.value.trim() || hasFiles) field.form.querySelector(".button-main").click();
 });

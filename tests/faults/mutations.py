@@ -12,12 +12,12 @@ from agentapp.foundation import faults
 from agentapp.foundation.envelope import Incoming, Outgoing, Receipt
 from agentapp.identity.models import Account
 from agentapp.intake import lanes
-from agentapp.intake.batches import Batch
+from agentapp.intake.seen import Batch
 from agentapp.intake.models import Lane
 from agentapp.intake.services import web
 from agentapp.moderation import services as moderation
 from bots.local import client
-from bots.matrix import client as matrix
+from bots.matrix import listening
 from bots.matrix.client import MatrixConnector
 
 
@@ -63,14 +63,14 @@ def no_drain() -> None:
 
 def cursor_before_the_events() -> None:
     """A login's cursor moves before what it has read is stored."""
-    accept = matrix.accept_batch
+    accept = listening.accept_batch
 
     def early(batch: Batch) -> None:
         Account.objects.filter(pk=batch.account_id).update(cursor=batch.cursor)
         faults.passing("batch.written")
         accept(batch)
 
-    matrix.accept_batch = early
+    listening.accept_batch = early
 
 
 def no_read_back() -> None:

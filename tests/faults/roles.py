@@ -166,6 +166,11 @@ ROLE_OF = {
     "piece.left": "send",
     "piece.marked": "send",
     "piece.settled": "send",
+    "file.fetched": "serve",
+    "file.examined": "serve",
+    "file.written": "serve",
+    "file.uploading": "serve",
+    "file.uploaded": "serve",
 }
 
 # What a message of a web room passes on its way; the others lie on the way of one from a platform.

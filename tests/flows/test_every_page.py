@@ -20,6 +20,7 @@ from agentapp.identity.services.rooms import make_room_link
 from agentapp.llm.models import Provider
 from agentapp.memory.models import Memory
 from agentapp.presence import arrivals
+from agentapp.tools.models import ToolCall
 from agentapp.turns.models import Turn
 from bots.matrix.login import packed
 from bots.matrix.transport import Login
@@ -93,7 +94,24 @@ def lived_in(running_host: object, model_server: ModelServer) -> Stage:
         circuit_until=clock.now(),
     )
     give_logins(stage)
+    use_tools(stage)
     return stage
+
+
+def use_tools(stage: Stage) -> None:
+    """Have a thought show what it asked of tools, granted and not."""
+    turn = Turn.objects.filter(agent=stage.agent)[0]
+    for ordinal, (name, status) in enumerate([("recall", "done"), ("shell", "refused")]):
+        ToolCall.objects.create(
+            workspace=stage.workspace,
+            turn=turn,
+            step=1,
+            ordinal=ordinal,
+            name=name,
+            arguments='{"about": "tea"}',
+            status=status,
+            result="You remember nothing about that.",
+        )
 
 
 def give_logins(stage: Stage) -> None:

@@ -6,6 +6,7 @@ message follow each other instead of racing.
 
 from __future__ import annotations
 
+from agentapp.conversation.services.attaching import settle_file
 from agentapp.conversation.services.changing import (
     Change,
     apply_delete,
@@ -32,4 +33,5 @@ __all__ = [
     "notice",
     "record_all",
     "record_message",
+    "settle_file",
 ]

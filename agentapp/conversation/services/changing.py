@@ -9,6 +9,7 @@ from datetime import datetime
 from agentapp.conversation import rules
 from agentapp.conversation.models import FeedItem, Reaction
 from agentapp.conversation.rules import Shown
+from agentapp.conversation.services.attaching import detach_all
 from agentapp.conversation.services.rows import said_of, stub
 from agentapp.events import services as events
 from agentapp.foundation.text import is_shortened, normalised, one_line, raw_bytes
@@ -28,6 +29,8 @@ class Change:
 def apply_edit(*, room: Room, external_id: str, text: str, at: datetime) -> Change:
     """Give a message its new text unless a later edit or a deletion came before.
 
+    The same words told again with a later time change nothing but that time.
+
     Writes: Message, Event `message.edited` once the message is known.
     """
     message = stub(room, external_id)
@@ -37,19 +40,20 @@ def apply_edit(*, room: Room, external_id: str, text: str, at: datetime) -> Chan
     if after == said:
         return Change(message.pk, has_effect=False)
     message.edited_at = after.edited_at
+    is_new = after.text != said.text or said.edited_at is None
     if after.text != said.text:
         message.text, message.raw = after.text, raw_bytes(text)
         message.is_shortened = is_shortened(clean, text)
     message.save(update_fields=["edited_at", "text", "raw", "is_shortened"])
-    if message.is_known and message.deleted_at is None:
+    if is_new and message.is_known and message.deleted_at is None:
         _record("message.edited", room, message.pk)
-    return Change(message.pk, has_effect=True)
+    return Change(message.pk, has_effect=is_new)
 
 
 def apply_delete(*, room: Room, external_id: str, at: datetime) -> Change:
     """Take a message's words away for good.
 
-    Writes: Message (its text and raw bytes go), Event `message.deleted` at the first time.
+    Writes: Message (its text, raw bytes and files go), Event `message.deleted` at the first time.
     """
     message = stub(room, external_id)
     said = said_of(message)
@@ -59,6 +63,8 @@ def apply_delete(*, room: Room, external_id: str, at: datetime) -> Change:
     message.deleted_at, message.text, message.raw = after.deleted_at, "", None
     message.is_shortened = False
     message.save(update_fields=["deleted_at", "text", "raw", "is_shortened"])
+    if message.file_count:
+        detach_all(message_id=message.pk)
     if message.is_known and said.deleted_at is None:
         _record("message.deleted", room, message.pk)
     return Change(message.pk, has_effect=True)

@@ -10,9 +10,11 @@ from django.db.models import QuerySet
 
 from agentapp.conversation import rules
 from agentapp.conversation.models import Message
+from agentapp.conversation.services.attaching import attach_all
 from agentapp.conversation.services.rows import Row, completed, insert, stub
 from agentapp.events import services as events
 from agentapp.events.models import Event
+from agentapp.foundation.envelope import IncomingFile
 from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import is_shortened, normalised, raw_bytes
 from agentapp.identity.models import Identity, Room
@@ -29,6 +31,7 @@ class NewMessage:
             arrive later.
         mentioned: Ids of the identities it names.
         sent_at: The platform's time; None is now.
+        files: What came with it, in its order.
     """
 
     room: Room
@@ -38,6 +41,7 @@ class NewMessage:
     reply_to: str = ""
     mentioned: Iterable[int] = ()
     sent_at: datetime | None = None
+    files: Sequence[IncomingFile] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +76,18 @@ def record_message(
     reply_to: str = "",
     mentioned: Iterable[int] = (),
     sent_at: datetime | None = None,
+    files: Sequence[IncomingFile] = (),
 ) -> Recorded:
     """Write one message as `record_all` does; see `NewMessage` for the arguments."""
-    said = NewMessage(room, author, external_id, text, reply_to, mentioned, sent_at)
+    said = NewMessage(room, author, external_id, text, reply_to, mentioned, sent_at, files)
     return record_all([said])[0]
 
 
 def record_all(messages: Sequence[NewMessage]) -> list[Recorded]:
     """Write messages once, in their order; the same external id again changes nothing.
 
-    Writes: Message, its mentions, Event `message.received`. A message whose edit, deletion or
-    reaction came first takes that in.
+    Writes: Message, its mentions and attachments, Event `message.received`. A message whose edit,
+    deletion or reaction came first takes that in.
 
     Returns:
         What became of each, in the order of `messages`.
@@ -95,6 +100,9 @@ def record_all(messages: Sequence[NewMessage]) -> list[Recorded]:
         recorded.append(Recorded(new_id, is_new=True) if new_id else _known(said, row))
     new = [pair for pair in zip(messages, recorded, strict=True) if pair[1].is_new]
     _mention(new)
+    attach_all(
+        [(each.id, said.room, said.files) for said, each in new if said.files and each.is_alive]
+    )
     events.record_many(_received(said, each) for said, each in new)
     return recorded
 

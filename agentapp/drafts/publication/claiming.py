@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -17,6 +18,7 @@ from django.db.models import F, QuerySet
 from agentapp.drafts import outbox, rules
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.publication.shape import outgoing
+from agentapp.drafts.services.correcting import hold_correction
 from agentapp.drafts.services.deciding import return_to_owner
 from agentapp.drafts.trail import note
 from agentapp.feedback.services import reward
@@ -35,13 +37,16 @@ SEND_TIMEOUT_SECONDS = 5.0  # for one piece, on the wire
 LEASE_SECONDS = SEND_TIMEOUT_SECONDS + 2.0
 START_WITHIN_SECONDS = LEASE_SECONDS - SEND_TIMEOUT_SECONDS
 
-# The next piece of an agent in a room is due only when the one before it is final.
+# The next piece of an agent in a room is due only when the one before it is final, and a file once
+# its bytes lie on the platform.
 _DUE = """
 SELECT o.id, o.agent_id, a.workspace_id
 FROM agentapp_outbound o JOIN agentapp_agent a ON a.id = o.agent_id
 WHERE o.account_id = ANY(%s) AND o.not_before <= greenroom_now()
   AND o.state IN ('queued', 'failed')
   AND (o.state = 'queued' OR o.lease_until IS NOT NULL)
+  AND (o.file_id IS NULL
+       OR EXISTS (SELECT FROM agentapp_draftfile f WHERE f.id = o.file_id AND f.uploaded <> ''))
   AND NOT EXISTS (
       SELECT 1 FROM agentapp_outbound before
       WHERE before.agent_id = o.agent_id AND before.room_id = o.room_id AND before.id < o.id
@@ -120,7 +125,9 @@ def _locked_drafts(draft_ids: list[int]) -> QuerySet[Draft, int]:
 def _pieces(ids: list[int]) -> QuerySet[Outbound]:
     return (
         Outbound.objects.filter(pk__any=ids)
-        .select_related("draft", "draft__target", "draft__agent", "room", "account")
+        .select_related(
+            "draft", "draft__target", "draft__agent", "room", "account", "file", "message"
+        )
         .order_by("pk")
     )
 
@@ -151,6 +158,8 @@ def _ask_gates(pieces: list[Outbound], states: list[SafetyState]) -> list[Outbou
         stop = rules.first_stop(claim, now=now)
         if stop is None:
             passed.append(piece)
+        elif piece.action == Outbound.Action.EDIT:
+            hold_correction(piece, stop.reason)
         else:
             _hold_back(piece.draft, stop)
     return passed
@@ -165,7 +174,7 @@ def _view(
 ) -> rules.Claim:
     draft = piece.draft
     own = next((s for s in states if s.agent_id == piece.agent_id), None)
-    return rules.Claim(
+    claim = rules.Claim(
         kind=draft.kind,
         hold=_hold_kind(_holding(states, piece, now)),
         restricted=tuple(own.restricted) if own else (),
@@ -182,6 +191,21 @@ def _view(
         target_there=draft.target is not None and draft.target.deleted_at is None,
         membership=present.get((piece.agent_id, piece.room_id), ""),
         answers_moderator=draft.metadata.get("code") == "moderation",
+    )
+    return _of_correction(claim, piece, now) if piece.action == Outbound.Action.EDIT else claim
+
+
+def _of_correction(claim: rules.Claim, piece: Outbound, now: datetime) -> rules.Claim:
+    """View a correction: decided on when it was written, free, and about what it corrects."""
+    return replace(
+        claim,
+        expires_at=now + timedelta(seconds=1),
+        stale=False,
+        decided_by_owner=True,
+        draft_epoch=piece.epoch,
+        budget_left=True,
+        needs_target=True,
+        target_there=piece.message is not None and piece.message.deleted_at is None,
     )
 
 
@@ -258,6 +282,6 @@ def agents_in_flight(agent_id: int) -> int:
     return Outbound.objects.filter(
         agent_id=agent_id,
         state=Outbound.State.PUBLISHING,
-        action=Outbound.Action.SEND,
+        action__in=[Outbound.Action.SEND, Outbound.Action.EDIT],
         lease_until__gt=GreenroomNow(),
     ).count()

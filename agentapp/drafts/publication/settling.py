@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.publication.shape import outgoing
+from agentapp.drafts.services.correcting import note_corrected, tell_not_corrected
 from agentapp.drafts.trail import note, note_all
 from agentapp.foundation import clock, faults
 from agentapp.foundation.clock import GreenroomNow
@@ -110,7 +111,9 @@ def mark_failed(*, outbound_id: int, holder: str, error: str, final: bool = Fals
     draft = Draft.objects.select_for_update().get(pk=piece.draft_id)
     if piece.action == Outbound.Action.SEND:
         _move(draft, Draft.Status.FAILED, reason=piece.error)
-    if gives_up:
+    if gives_up and piece.action == Outbound.Action.EDIT:
+        tell_not_corrected(draft, piece.error)
+    elif gives_up:
         Outbound.objects.filter(draft=draft, state=Outbound.State.QUEUED).update(
             state=Outbound.State.WITHHELD
         )
@@ -145,7 +148,7 @@ def unknown_due(*, holder: str, accounts: Sequence[uuid.UUID]) -> list[Outgoing]
     """Lease unknown pieces of these logins for reading back, the oldest first."""
     pieces = list(
         Outbound.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("draft", "draft__target", "room", "account")
+        .select_related("draft", "draft__target", "room", "account", "file")
         .filter(
             state=Outbound.State.UNKNOWN, account_id__in=accounts, not_before__lte=GreenroomNow()
         )
@@ -211,14 +214,21 @@ def _to_unknown(pieces: list[Outbound], error: str) -> None:
 
 
 def _settle_drafts(pieces: list[Outbound]) -> None:
-    """Move on the drafts whose last piece was just sent or taken back."""
+    """Move on the drafts whose last piece was just sent, corrected or taken back."""
     last = {(piece.draft_id, piece.action): piece for piece in pieces}
     ids = {draft_id for draft_id, _ in last}
     drafts = {draft.pk: draft for draft in _locked_drafts(ids=list(ids))}
     for unsent in _unsent(draft_ids=list(ids)):
         last.pop(unsent, None)
+    note_corrected(
+        [(drafts[each.draft_id], each) for each in pieces if each.action == Outbound.Action.EDIT]
+    )
     taken_back = {key[0] for key in last if key[1] == Outbound.Action.RETRACT}
-    published = {key[0]: piece for key, piece in last.items() if key[0] not in taken_back}
+    published = {
+        pk: piece
+        for (pk, action), piece in last.items()
+        if action == Outbound.Action.SEND and pk not in taken_back
+    }
     _end([drafts[pk] for pk in sorted(taken_back)], Draft.Status.RETRACTED, reason="Taken back.")
     now = clock.now() if published else None
     for pk, piece in published.items():

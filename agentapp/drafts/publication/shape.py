@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentapp.drafts.models import Draft, Outbound
+from agentapp.drafts.models import Draft, DraftFile, Outbound
 from agentapp.foundation.envelope import Outgoing
 
 
@@ -12,8 +12,6 @@ def outgoing(piece: Outbound, *, deadline: float) -> Outgoing:
     Only the first piece of a draft answers its target; the others follow it.
     """
     draft = piece.draft
-    retracts = piece.action == Outbound.Action.RETRACT
-    kind = "reaction" if draft.kind == Draft.Kind.REACTION else "message"
     target = draft.target
     return Outgoing(
         outbound_id=piece.pk,
@@ -22,14 +20,40 @@ def outgoing(piece: Outbound, *, deadline: float) -> Outgoing:
         author_external_id=piece.account.external_id,
         platform=piece.room.platform,
         room_external_id=piece.room.external_id,
-        kind="retract" if retracts else kind,
+        kind=_kind(piece),
         text=piece.text,
         reply_to=target.external_id if target is not None and piece.seq == 0 else "",
         emoji=draft.emoji,
         dedupe_key=piece.dedupe_key,
         deadline=deadline,
-        extra=_of_retraction(piece) if retracts else _of_message(piece),
+        extra=_extra(piece),
     )
+
+
+def _kind(piece: Outbound) -> str:
+    if piece.action != Outbound.Action.SEND:
+        return str(piece.action)
+    if piece.file_id is not None:
+        return "file"
+    return "reaction" if piece.draft.kind == Draft.Kind.REACTION else "message"
+
+
+def _extra(piece: Outbound) -> dict[str, object]:
+    if piece.action == Outbound.Action.RETRACT:
+        return _of_retraction(piece)
+    if piece.action == Outbound.Action.EDIT:
+        return {"external_id": piece.external_id}
+    return _of_message(piece) | (_of_file(piece.file) if piece.file else {})
+
+
+def _of_file(file: DraftFile) -> dict[str, object]:
+    return {
+        "name": file.name,
+        "content_type": file.content_type,
+        "size": file.size,
+        "stored": file.file_id or 0,
+        "uploaded": file.uploaded,
+    }
 
 
 def _of_retraction(piece: Outbound) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from agentapp.drafts.services.bulk import BulkResult, bulk
+from agentapp.drafts.services.carrying import attach, detach
+from agentapp.drafts.services.correcting import correct
 from agentapp.drafts.services.deciding import approve, edit, reject, retract, snooze, undo
 from agentapp.drafts.services.ending import (
     block_login,
@@ -18,9 +20,12 @@ __all__ = [
     "BulkResult",
     "Wish",
     "approve",
+    "attach",
     "block_login",
     "block_open",
     "bulk",
+    "correct",
+    "detach",
     "edit",
     "expire_due",
     "propose",

@@ -17,6 +17,7 @@ from agentapp.drafts.errors import (
     Unspeakable,
 )
 from agentapp.drafts.models import Draft, DraftRevision, Outbound
+from agentapp.drafts.services.carrying import fingerprint
 from agentapp.drafts.trail import note
 from agentapp.feedback.services import reward
 from agentapp.foundation import clock, faults
@@ -157,7 +158,7 @@ def return_to_owner(draft: Draft, *, by_id: int | None, what: str, reason: str) 
 
 
 @transaction.atomic
-def retract(*, draft_id: int, by: User) -> Draft:
+def retract(*, draft_id: int, by: User | None) -> Draft:
     """Take a published draft back from its platform, piece by piece.
 
     The draft reads `retracted` once the platform has removed every piece.
@@ -192,7 +193,7 @@ def retract(*, draft_id: int, by: User) -> Draft:
         ignore_conflicts=True,
     )
     outbox.wake()
-    note(draft, "retracting", by_id=by.pk)
+    note(draft, "retracting", by_id=by.pk if by else None)
     return draft
 
 
@@ -242,7 +243,7 @@ def _apply_edit(draft: Draft, *, text: str | None, emoji: str | None, by: User) 
         raise Invalid(f"This would be held back: {blocking[0].detail or blocking[0].rule}.")
     draft.text, draft.emoji = new_text, new_emoji
     draft.version += 1
-    draft.content_hash = rules.content_hash(kind=draft.kind, text=new_text, emoji=new_emoji)
+    draft.content_hash = fingerprint(draft)
     draft.save()
     last = draft.revisions.aggregate(last=Max("n"))["last"] or 0
     DraftRevision.objects.create(draft=draft, n=last + 1, text=new_text, emoji=new_emoji, author=by)

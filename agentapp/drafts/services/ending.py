@@ -97,7 +97,7 @@ def _block(pieces: QuerySet[Outbound], drafts: Q, reason: str) -> int:
     waiting = list(
         pieces.select_for_update()
         .filter(
-            action=Outbound.Action.SEND,
+            action__in=[Outbound.Action.SEND, Outbound.Action.EDIT],
             state__in=[Outbound.State.QUEUED, Outbound.State.FAILED],
         )
         .order_by("pk")

@@ -11,7 +11,7 @@ from django.db.models import Max
 from agentapp.conversation.models import Message
 from agentapp.drafts import queries, rules
 from agentapp.drafts.errors import PendingLimitReached
-from agentapp.drafts.models import Draft, DraftRevision
+from agentapp.drafts.models import Draft, DraftFile, DraftRevision
 from agentapp.drafts.services.consequences import follow_up
 from agentapp.drafts.services.wishes import Checked, Wish, checked
 from agentapp.foundation.prepared import insert_many
@@ -108,6 +108,9 @@ def _written(ready: Sequence[Checked]) -> list[Draft | PendingLimitReached]:
 
 def _insert(new: Sequence[tuple[Checked, Draft]]) -> None:
     insert_many([draft for _, draft in new])
+    for one, draft in new:
+        if one.files:
+            DraftFile.objects.filter(pk__in=[each.pk for each in one.files]).update(draft=draft)
     insert_many(
         [DraftRevision(draft=each, n=1, text=each.text, emoji=each.emoji) for _, each in new]
     )
@@ -164,7 +167,13 @@ def _draft(one: Checked, state: Standing) -> Draft:
         reason=stop,
         why=one.why,
         tainted=wish.tainted,
-        content_hash=rules.content_hash(kind=wish.kind, text=one.text, emoji=one.emoji),
+        file_count=len(one.files),
+        content_hash=rules.content_hash(
+            kind=wish.kind,
+            text=one.text,
+            emoji=one.emoji,
+            files=[(each.name, each.sha256) for each in one.files],
+        ),
         key=one.key,
         epoch=wish.epoch if wish.epoch is not None else state.epoch,
         room_seen=wish.room_seen or _newest(one),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agentapp.drafts import queries, rules
 from agentapp.drafts.errors import Unspeakable
-from agentapp.drafts.models import Draft
+from agentapp.drafts.models import Draft, DraftFile
+from agentapp.drafts.services.carrying import written_by
 from agentapp.foundation.errors import NotFound, Refused
 from agentapp.foundation.text import is_visible, normalised, one_line
 from agentapp.identity.models import Agent, Room
@@ -25,6 +26,7 @@ class Wish:
         room_seen: Last message id the agent had read; later ones make a reply stale.
         key: Two wishes with one key are one; by default turn and ordinal.
         epoch: The agent's safety epoch when the thought began; None takes the present one.
+        carries: Its turn wrote files that go with it.
     """
 
     turn: Turn | None
@@ -43,6 +45,7 @@ class Wish:
     room_seen: int = 0
     key: str = ""
     epoch: int | None = None
+    carries: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Checked:
     why: str
     key: str
     verdicts: Sequence[Verdict]
+    files: Sequence[DraftFile] = ()
 
     @property
     def approval(self) -> str:
@@ -75,7 +79,7 @@ class Checked:
 
 
 def checked(wishes: Sequence[Wish]) -> list[Checked]:
-    """Read what wishes name and screen their text; four queries for any number.
+    """Read what wishes name and screen their text; four queries for any number, five with files.
 
     Raises:
         NotFound: Agent and room lie in different workspaces, or a target lies elsewhere.
@@ -97,12 +101,21 @@ def checked(wishes: Sequence[Wish]) -> list[Checked]:
         why = one_line(wish.why, limit=400)
         found.append(Checked(wish, agent, room, text, emoji, why, _key(wish), ()))
     _refuse_absent_targets(wishes)
-    verdicts = screen_all([Outgoing(each.text, each.agent) for each in found])
-    return [_screened(each, said) for each, said in zip(found, verdicts, strict=True)]
+    carried = written_by([wish.turn.pk for wish in wishes if wish.carries and wish.turn])
+    found = [
+        replace(each, files=carried.get(each.wish.turn.pk, ()))
+        if each.wish.carries and each.wish.turn
+        else each
+        for each in found
+    ]
+    verdicts = screen_all([Outgoing(_readable(each), each.agent) for each in found])
+    return [replace(each, verdicts=said) for each, said in zip(found, verdicts, strict=True)]
 
 
-def _screened(one: Checked, verdicts: Sequence[Verdict]) -> Checked:
-    return Checked(one.wish, one.agent, one.room, one.text, one.emoji, one.why, one.key, verdicts)
+def _readable(one: Checked) -> str:
+    """Return every word that would go out: of the message and of its files."""
+    words = [each.file.bytes.excerpt for each in one.files if each.file]
+    return "\n".join([one.text, *words])
 
 
 def _key(wish: Wish) -> str:

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from agentapp.events import services as events
 from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import one_line
+from agentapp.identity import policy
 from agentapp.identity.models import Agent, Identity, Person, User, Workspace
 
 LOCAL = "local"  # the platform of the built-in web rooms
@@ -82,6 +83,35 @@ def ensure_local_identity(*, user: User, workspace: Workspace) -> Identity:
         name=str(user),
         user=user,
     )
+
+
+@transaction.atomic
+def set_is_bot(*, identity: Identity, is_bot: bool, by: User) -> bool:
+    """Count a handle as a bot from now on, or as a human's again, whatever its platform says.
+
+    Writes: Identity, Event `identity.kind_set`.
+
+    Returns:
+        Whether that changed anything. Handles of our agents and of the demo never change.
+
+    Raises:
+        NotFound, Refused: `by` runs no agents in its workspace.
+    """
+    policy.require(by, policy.Verb.MANAGE, identity)
+    was, becomes = Identity.Kind.HUMAN, Identity.Kind.BOT
+    if not is_bot:
+        was, becomes = becomes, was
+    if not Identity.objects.filter(pk=identity.pk, kind=was).update(kind=becomes):
+        return False
+    events.record(
+        type="identity.kind_set",
+        subject_kind="identity",
+        subject_id=identity.pk,
+        workspace_id=identity.workspace_id,
+        actor_id=by.pk,
+        payload={"kind": str(becomes)},
+    )
+    return True
 
 
 def _renamed(identity: Identity, name: str) -> Identity:

@@ -18,6 +18,8 @@ from agentapp.intake.lanes import Wanted
 from agentapp.intake.places import Whereabouts
 from agentapp.memory import services as memory
 
+FILE_PATIENCE = 8.0  # seconds that agents wait for what has to be fetched
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -49,12 +51,14 @@ def accept(incoming: Incoming) -> Accepted:
         reply_to=incoming.reply_to,
         mentioned=_mentioned(incoming, at, room),
         sent_at=incoming.sent_at,
+        files=incoming.files,
     )
     if incoming.account_id and incoming.cursor is not None:
         Account.objects.filter(pk=incoming.account_id, workspace_id=at.workspace_id).update(
             cursor=incoming.cursor
         )
-    queue([(author, room, recorded)])
+    comes_later = any(each.source and not each.stored for each in incoming.files)
+    queue([(author, room, recorded)], patience=FILE_PATIENCE if comes_later else 0.0)
     return Accepted(recorded.id, recorded.is_new)
 
 
@@ -83,6 +87,7 @@ def accept_in_web_rooms(messages: Sequence[Incoming]) -> list[Accepted | None]:
                 reply_to=each.reply_to,
                 mentioned=_mentioned(each, at, room),
                 sent_at=each.sent_at,
+                files=each.files,
             )
         )
     recorded = conversation.record_all(new)
@@ -99,15 +104,22 @@ def _mentioned(incoming: Incoming, at: Whereabouts, room: Room) -> list[int]:
     return [*named, *places.named_in(room=room, text=normalised(incoming.text))]
 
 
-def queue(said: Iterable[tuple[Identity, Room, conversation.Recorded]]) -> None:
-    """Note who is in the rooms and let their agents decide on what is new of this."""
+def queue(
+    said: Iterable[tuple[Identity, Room, conversation.Recorded]], *, patience: float = 0.0
+) -> None:
+    """Note who is in the rooms and let their agents decide on what is new of this.
+
+    Args:
+        said: Who said it, where, and what became of it.
+        patience: Seconds that they leave its files to arrive.
+    """
     wanted = []
     for author, room, recorded in said:
         if not recorded.is_new:
             continue
         places.enter(room=room, identity=author)
         if recorded.is_alive:
-            wanted.append(Wanted(room.pk, recorded.id, author.agent_id))
+            wanted.append(Wanted(room.pk, recorded.id, author.agent_id, patience))
     if lanes.want(wanted):
         wakeups.lanes_due()
     faults.passing("intake.written")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from agentapp.conversation import services as conversation
 from agentapp.conversation.models import Message
+from agentapp.files.services import Examined, Given, examine_all, refuse_when_full, store
 from agentapp.foundation import clock
+from agentapp.foundation.envelope import IncomingFile
 from agentapp.foundation.errors import Conflict, Invalid, NotFound, Refused
 from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import is_visible, normalised, one_line
@@ -32,7 +35,6 @@ class NotInThisRoom(NotFound):
     """The message you answer is not in this room any more."""
 
 
-@transaction.atomic
 def post_web_message(
     *,
     user: User,
@@ -40,30 +42,76 @@ def post_web_message(
     text: str,
     reply_to_id: int | None = None,
     client_key: str = "",
+    files: Sequence[Given] = (),
 ) -> Message:
     """Say something in a web room. The same `client_key` again returns the first message.
 
-    Writes as `accept` does. `@Name` mentions an agent or a person of the room.
+    Writes as `accept` does, and the files. `@Name` mentions an agent or a person of the room.
 
     Raises:
-        NotFound, Refused: The user may not chat there. Invalid: Nothing readable was written.
+        NotFound, Refused: The user may not chat there, or enough files are kept for today.
+        Invalid: Nothing readable was written, or a file is not taken.
         NotInThisRoom: The answered message is gone. Nothing is written.
     """
+    if not files and not is_visible(normalised(text)):
+        raise EmptyMessage
+    examined = _examined(user, room_id, files) if files else []
+    return _post(user, room_id, text, reply_to_id, client_key, examined)
+
+
+def _examined(user: User, room_id: int, files: Sequence[Given]) -> list[Examined]:
+    """Look into files of somebody who may chat there: opening pictures takes its time."""
+    place = Room.objects.select_related("workspace").filter(pk=room_id).first()
+    if place is None:
+        raise NotFound
+    policy.require(user, Verb.CHAT, place)
+    refuse_when_full(room=place)
+    return examine_all(files, room=place)
+
+
+@transaction.atomic
+def _post(
+    user: User,
+    room_id: int,
+    text: str,
+    reply_to_id: int | None,
+    client_key: str,
+    examined: Sequence[Examined],
+) -> Message:
     room = _room(user, room_id)
     clean = normalised(text)
-    if not is_visible(clean):
-        raise EmptyMessage
+    external_id = _external_id(user, client_key)
+    if examined and (said := _said_before(room, external_id)) is not None:
+        return _shown.get(message_id=said)
     author = ensure_local_identity(user=user, workspace=room.workspace)
     recorded = conversation.record_message(
         room=room,
         author=author,
-        external_id=_external_id(user, client_key),
+        external_id=external_id,
         text=text,
         reply_to=_answered(room, reply_to_id),
         mentioned=places.named_in(room=room, text=clean),
+        files=[
+            IncomingFile(
+                each.name,
+                said_type=each.content_type,
+                said_size=len(each.content),
+                stored=store(each, room=room).pk,
+            )
+            for each in examined
+        ],
     )
     queue([(author, room, recorded)])
     return _shown.get(message_id=recorded.id)
+
+
+def _said_before(room: Room, external_id: str) -> int | None:
+    """Return the message that was posted with this key, so that no file is kept twice."""
+    return (
+        Message.objects.filter(room=room, external_id=external_id, is_known=True)
+        .values_list("pk", flat=True)
+        .first()
+    )
 
 
 @prepared
@@ -84,7 +132,7 @@ def edit_web_message(*, user: User, message_id: int, text: str) -> Message:
         raise Refused("Only its author can change a message.")
     if message.deleted_at is not None:
         raise Conflict("This message was deleted meanwhile.")
-    if not is_visible(normalised(text)):
+    if not message.file_count and not is_visible(normalised(text)):
         raise EmptyMessage
     if conversation.apply_edit(
         room=room, external_id=message.external_id, text=text, at=clock.now()

@@ -68,9 +68,13 @@ class Target:
 class StopAsked(AgentError):
     """The answer was called off while it was being written."""
 
+    kind = ""  # no trouble
+
 
 class DeadlinePassed(AgentError):
     """The answer did not come in time."""
+
+    kind = "deadline"
 
 
 class Watch:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentapp.identity.services.leases import HeldAccount
-from agentapp.intake.batches import Batch, Remark
+from agentapp.intake.seen import Batch, Remark
 from bots.matrix.errors import Rejected
 from bots.matrix.harvest import Harvest, Harvester
 from bots.matrix.recent import Recent

@@ -22,10 +22,11 @@ from agentapp.foundation import clock
 from agentapp.foundation.envelope import Author, Incoming, Place
 from agentapp.identity.models import Account, Room
 from agentapp.intake import batches
-from agentapp.intake.batches import Batch, LeaseLost, RoomNews, accept_batch
+from agentapp.intake.batches import LeaseLost, accept_batch
+from agentapp.intake.seen import Batch, RoomNews
 from agentapp.presence.invitations import waiting
 from bots.bridge import Bridge
-from bots.matrix import backfill, client
+from bots.matrix import backfill, client, listening
 from bots.matrix.client import MatrixConnector
 from bots.matrix.errors import Rejected
 from bots.matrix.transport import Homeserver
@@ -54,8 +55,8 @@ def a_place(cast: Cast, synapse: Synapse) -> tuple[Member, str]:
 
 def show_only(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let syncs show this many events of a room; the others are a gap."""
-    room = {**client._TIMELINE["room"], "timeline": {"limit": count}}  # type: ignore[dict-item]
-    monkeypatch.setattr(client, "_TIMELINE", {**client._TIMELINE, "room": room})
+    room = {**listening._TIMELINE["room"], "timeline": {"limit": count}}  # type: ignore[dict-item]
+    monkeypatch.setattr(listening, "_TIMELINE", {**listening._TIMELINE, "room": room})
 
 
 def test_a_restart_loses_nothing_and_doubles_nothing(live_cast: Cast, synapse: Synapse) -> None:
@@ -147,7 +148,7 @@ def test_a_page_that_fails_moves_no_cursor(
     live_cast: Cast, synapse: Synapse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, room = a_place(live_cast, synapse)
-    fetch, failures = Homeserver.messages, [client.Faltering(), client.NotReached()]
+    fetch, failures = Homeserver.messages, [listening.Faltering(), listening.NotReached()]
 
     async def fails_twice(self: Homeserver, *args: Any, **kwargs: Any) -> dict[str, Any]:
         if failures:
@@ -157,7 +158,7 @@ def test_a_page_that_fails_moves_no_cursor(
     monkeypatch.setattr(Homeserver, "messages", fails_twice)
     monkeypatch.setattr(backfill, "PAGE", 3)
     show_only(2, monkeypatch)
-    monkeypatch.setattr(client, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(listening, "FIRST_WAIT", 0.05)
 
     async def work(bridge: Bridge) -> None:
         async with matrix_host(bridge):

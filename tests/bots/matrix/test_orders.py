@@ -8,13 +8,15 @@ from functools import partial
 
 import pytest
 
+from agentapp.drafts.models import Draft, Outbound
+from agentapp.drafts.services import approve
 from agentapp.foundation import clock
 from agentapp.foundation.envelope import Author
 from agentapp.foundation.errors import Refused
 from agentapp.llm.models import LLMCall
 from agentapp.moderation import rooms as moderation
 from agentapp.moderation.models import ModerationAction
-from agentapp.moderation.rooms import Order
+from agentapp.moderation.orders import Order
 from agentapp.notifications.models import Notification
 from agentapp.presence.models import Membership
 from agentapp.presence.services import set_voice
@@ -31,6 +33,7 @@ from tests.bots.matrix.world import (
 )
 from tests.bots.places import eventually, run, status_of
 from tests.cast import Cast
+from tests.dashboard.pages.world import make_draft
 from tests.fakes.synapse import Synapse
 
 NAMES = ("@ada:green.test", "ada", "Ada", "Lady Ada")
@@ -43,7 +46,13 @@ NAMES = ("@ada:green.test", "ada", "Ada", "Lady Ada")
         ("!MUTE Ada: 24h", Ordered("mute", 24)),
         ("!mute @ada:green.test", Ordered("mute", None)),
         ("!mute lady ada 30m", Ordered("mute", 0.5)),
-        ("!mute all 2d", Ordered("mute", 48)),
+        ("!mute all 2d", Ordered("mute", 48, is_for_all=True)),
+        ("!delete @ada", Ordered("delete")),
+        ("!delete Ada: 3", Ordered("delete", count=3)),
+        ("!delete all 999", Ordered("delete", is_for_all=True, count=20)),
+        ("!delete 3", None),
+        ("!forget", Ordered("forget")),
+        ("/mydata", Ordered("mydata")),
         ("!mute ada 9999d", Ordered("mute", 720)),
         ("!unmute @ada", Ordered("unmute", None)),
         ("!remove @ada 1h", Ordered("remove", None)),
@@ -58,6 +67,15 @@ NAMES = ("@ada:green.test", "ada", "Ada", "Lady Ada")
 )
 def test_only_an_order_is_one(text: str, order: Ordered | None) -> None:
     assert parse_order(text, names=NAMES, is_named=False) == order
+
+
+def test_who_looks_after_nothing_asks_for_themselves_only() -> None:
+    def order(text: str) -> Ordered | None:
+        return parse_order(text, names=NAMES, is_named=True, may_moderate=False)
+
+    assert order("!mute @ada 1h") is None
+    assert order("!delete all") is None
+    assert order("@ada !neverremember") == Ordered("neverremember")
 
 
 def test_a_mention_names_it_whatever_it_is_called_there() -> None:
@@ -194,3 +212,43 @@ def test_the_room_of_an_order_is_the_only_one_it_concerns(cast: Cast, here: Memb
     moderation.obey(order(here, "mute", "$1"))
     others = Membership.objects.exclude(pk=here.pk).values_list("state", flat=True)
     assert set(others) == {"active"}
+
+
+def test_for_all_agents_one_says_it_once(cast: Cast, here: Membership) -> None:
+    other = Membership.objects.get(agent=cast.bo, room=cast.lounge)
+    for each in (here, other, here):
+        moderation.obey(order(each, "mute", "$1", is_for_all=True))
+
+    assert (state_of(here)[0], state_of(other)[0]) == ("muted", "muted")
+    said = Draft.objects.filter(room=cast.lounge).values_list("text", flat=True)
+    assert list(said) == ["All agents here are muted for one hour. `!unmute all` ends it."]
+
+
+def test_its_last_messages_are_taken_back_once(cast: Cast, here: Membership) -> None:
+    drafts = [make_draft(cast, text=f"Words {n}") for n in range(3)]
+    for draft in drafts:
+        publish(draft)
+
+    first = order(here, "delete", "$1", count=2)
+    assert [moderation.obey(first), moderation.obey(first)] == [True, False]
+
+    going = Outbound.objects.filter(action=Outbound.Action.RETRACT).order_by("draft")
+    assert [piece.draft_id for piece in going] == [draft.pk for draft in drafts[1:]]
+    (told,) = Notification.objects.filter(kind__startswith="room.moderated.deleted")
+    assert told.user == cast.root
+    assert "took back its last 2 messages" in told.text
+
+
+def publish(draft: Draft) -> None:
+    """Bring a draft to where its sender leaves it."""
+    approve(
+        draft_id=draft.pk,
+        by=draft.agent.owner,
+        version=draft.version,
+        content_hash=draft.content_hash,
+    )
+    for state in ("publishing", "published"):
+        values = {"published_at": clock.now()} if state == "published" else {}
+        Draft.objects.filter(pk=draft.pk).update(status=state, **values)
+    for state in ("publishing", "sent"):
+        Outbound.objects.filter(draft=draft).update(state=state, external_id=f"$of{draft.pk}")

@@ -124,14 +124,34 @@ def test_what_is_encrypted_is_said_to_be() -> None:
     assert found == Unreadable("$event")
 
 
-def test_a_file_is_named() -> None:
+def test_a_file_comes_with_its_caption() -> None:
     picture = {"msgtype": "m.image", "body": "Our cat", "filename": "cat.png", "url": "mxc://a/b"}
-    assert said(picture).incoming.text == "[picture: cat.png]\nOur cat"
-    assert said({**picture, "filename": 7}).incoming.text == "[picture: Our cat]"
-    info = {"mimetype": "image/png", "w": 1200, "h": 800, "size": 340_200}
-    assert said({**picture, "info": info}).incoming.text == (
-        "[picture: cat.png, image/png, 1200x800, 340 kB]\nOur cat"
-    )
+    assert said(picture).incoming.text == "Our cat"
+    (bare,) = said({**picture, "filename": 7}).incoming.files
+    assert (said({**picture, "filename": 7}).incoming.text, bare.name) == ("", "Our cat")
+    info = {"mimetype": "image/png", "w": 1200, "h": 800, "size": 340_000}
+    (file,) = said({**picture, "info": info}).incoming.files
+    assert (file.name, file.source) == ("cat.png", "mxc://a/b")
+    assert (file.said_type, file.said_size) == ("image/png, 1200x800", 340_000)
+
+
+def test_an_encrypted_file_is_told_and_not_fetched() -> None:
+    sealed = {"msgtype": "m.file", "body": "a.pdf", "file": {"url": "mxc://a/b", "key": {}}}
+    (file,) = said(sealed).incoming.files
+    assert (file.name, file.source, file.is_sealed) == ("a.pdf", "", True)
+
+
+@pytest.mark.parametrize("url", [None, 7, "", "https://evil.example/x", ["mxc://a/b"]])
+def test_only_the_homeservers_own_files_are_fetched(url: object) -> None:
+    (file,) = said({"msgtype": "m.file", "body": "a.pdf", "url": url}).incoming.files
+    assert (file.source, file.is_sealed) == ("", False)
+
+
+def test_a_sticker_is_told_in_words() -> None:
+    sticker = event({"body": "A wave", "url": "mxc://a/b"}, type_="m.sticker")
+    found = parse_event(sticker, viewer=VIEWER, place=PLACE, names={})
+    assert isinstance(found, Said)
+    assert (found.incoming.text, found.incoming.files) == ("[sticker: A wave]", ())
 
 
 @pytest.mark.parametrize(
@@ -268,8 +288,15 @@ def test_whatever_comes_is_read_or_passed_over(content: Any, kind: Any, more: An
 @settings(max_examples=150, deadline=None)
 @given(content=JSON, kind=JSON)
 def test_anything_at_all_in_place_of_an_event(content: Any, kind: Any) -> None:
-    parse_event(content, viewer=VIEWER, place=PLACE, names={})
-    parse_event({"type": kind, "content": content}, viewer=VIEWER, place=PLACE, names={})
+    whole = event(content, type_=kind)
+    for odd in (content, {"type": kind, "content": content}, whole):
+        found = parse_event(odd, viewer=VIEWER, place=PLACE, names={})
+        # Without an id and a sender nothing is taken for an event; with them only what has words,
+        # a file, a target or a key.
+        assert found is None or odd is whole
+        if isinstance(found, Said):
+            assert found.incoming.text.strip() or found.incoming.files
+            assert isinstance(content, dict)
 
 
 # -- rooms -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 from django.test import override_settings
 
+from bots.matrix.answers import raise_for
 from bots.matrix.errors import Faltering, Limited, LoginLost, NotReached, Rejected
 from bots.matrix.login import (
     LoginRefused,
@@ -21,7 +22,7 @@ from bots.matrix.login import (
     packed,
     unpacked,
 )
-from bots.matrix.transport import Homeserver, Login, raise_for
+from bots.matrix.transport import Homeserver, Login
 from bots.matrix.wire import Answer, Request, Wire
 from tests.fakes.synapse import MatrixUser, Synapse
 

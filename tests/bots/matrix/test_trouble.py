@@ -22,7 +22,7 @@ from agentapp.turns.models import Turn
 from bots import host as hosting
 from bots.bridge import Bridge
 from bots.connector import TooLate
-from bots.matrix import client, typing
+from bots.matrix import client, listening, typing
 from bots.matrix.client import MatrixConnector
 from bots.matrix.login import log_in, packed, unpacked
 from bots.matrix.transport import Homeserver
@@ -175,7 +175,7 @@ def test_a_limit_delays_and_loses_nothing(live_cast: Cast, strict: Synapse) -> N
 def test_an_outage_is_seen_and_survived(
     live_cast: Cast, synapse: Synapse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(listening, "FIRST_WAIT", 0.05)
     monkeypatch.setattr(hosting, "LAST_RETRY_SECONDS", 0.5)
     ann, _, room = a_room_of_three(live_cast, synapse)
     state = partial(health, live_cast.ada)

@@ -11,11 +11,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from agentapp.conversation.models import Message
 from agentapp.events.models import Event
 from agentapp.foundation import clock
-from agentapp.identity.models import Person, Seat
+from agentapp.foundation.envelope import Author, AuthorKind
+from agentapp.identity.models import Identity, Person, Seat
 from agentapp.identity.services.agents import create_agent
+from agentapp.identity.services.people import ensure_identity
 from agentapp.identity.services.tenancy import give_seat
+from agentapp.intake.places import Whereabouts, writer
 from agentapp.memory.models import Memory
 from agentapp.relations.models import Relationship
 from dashboard.presenters.people import PAGE
@@ -229,3 +233,62 @@ def test_a_newcomer_is_told_that_nothing_is_remembered(cast: Cast, visit: Visit)
     give_seat(user=new, workspace=cast.workspace, role=Seat.Role.MEMBER)
 
     assert "have not met you yet" in shown(visit(new), "me", cast.lounge.pk)
+
+
+@pytest.mark.parametrize("slash", ["/", "!"])
+def test_words_in_a_room_that_ask_about_oneself_are_answered_and_not_said(
+    cast: Cast, sam: Client, slash: str
+) -> None:
+    make_memory(cast, cast.sam)
+    say, mine = (reverse(name, args=[cast.lounge.pk]) for name in ("room_say", "me"))
+    before = Message.objects.count()
+
+    for words, answer in [
+        ("mydata", "remembers 1 thing of you"),
+        ("forget", "What went:"),
+        ("neverremember", "Nothing you say is remembered"),
+        ("rememberme", "You are remembered again"),
+    ]:
+        asked = sam.post(say, {"text": f"{slash}{words}"}, headers={"HX-Request": "true"})
+        assert asked.headers["HX-Redirect"] == mine
+        assert answer in sam.get(mine).content.decode()
+        assert answer not in sam.get(mine).content.decode()  # once
+
+    assert Message.objects.count() == before
+    assert not Memory.objects.filter(person=cast.identity(cast.sam).person).exists()
+
+
+def test_who_may_not_see_a_room_asks_nothing_there(cast: Cast, olga: Client) -> None:
+    make_memory(cast, cast.sam)
+    say = reverse("room_say", args=[cast.lounge.pk])
+    assert olga.post(say, {"text": "/forget"}).status_code == 404
+    assert Memory.objects.exists()
+
+
+def test_an_owner_says_that_a_handle_is_a_bot_and_that_it_is_not(
+    cast: Cast, root: Client, sam: Client
+) -> None:
+    memory = make_memory(cast, cast.sam)
+    handle = ensure_identity(
+        workspace=cast.workspace, platform="matrix", external_id="@beep:green.test", name="Beep"
+    )
+    Identity.objects.filter(pk=handle.pk).update(person=memory.person)
+    address = reverse("handle_kind", args=[memory.person_id, handle.pk])
+
+    def kind(browser: Client, bot: str) -> str:
+        browser.post(address, {"bot": bot})
+        handle.refresh_from_db()
+        return handle.kind
+
+    assert kind(sam, "yes") == "human"
+    assert "This is a bot" in shown(root, "person", memory.person_id or 0)
+    assert kind(root, "yes") == "bot"
+    assert "Not a bot" in shown(root, "person", memory.person_id or 0)
+    said = Author("@beep:green.test", "Beep", kind=AuthorKind.HUMAN)
+    at = Whereabouts(cast.workspace.pk, "matrix")
+    assert writer(at=at, author=said).kind == "bot"  # whatever the platform now says
+    assert kind(root, "no") == "human"
+    assert Event.objects.filter(type="identity.kind_set").count() == 2
+    own = cast.identity(cast.sam)
+    mine = reverse("handle_kind", args=[memory.person_id, own.pk])
+    assert root.post(mine, {"bot": "yes"}).status_code == 404

@@ -1,0 +1,84 @@
+"""What one login saw at once, in the shapes in which connectors hand it in."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from agentapp.foundation.envelope import (
+    Incoming,
+    IncomingDelete,
+    IncomingEdit,
+    IncomingReaction,
+    Place,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A program's notice: part of what was said, and never answered."""
+
+    incoming: Incoming
+
+
+@dataclass(frozen=True, slots=True)
+class EditBy:
+    """A new text for a message, and who says so; it counts only from the message's author."""
+
+    edit: IncomingEdit
+    by: str
+
+
+Item: TypeAlias = Incoming | Remark | EditBy | IncomingDelete | IncomingReaction
+
+
+@dataclass(frozen=True, slots=True)
+class RoomNews:
+    """What is new in one room that the login is in.
+
+    Attributes:
+        since: When the platform says the login entered.
+        is_gone: The room was closed or replaced.
+        gap: Where in its history events are missing for good; "" for nowhere.
+    """
+
+    place: Place
+    items: tuple[Item, ...] = ()
+    since: datetime | None = None
+    is_encrypted: bool = False
+    is_gone: bool = False
+    gap: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An invitation that nobody has decided on."""
+
+    place: Place
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The login is no longer in a room."""
+
+    place: Place
+    is_removed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """All that one login saw at once, and the cursor behind it."""
+
+    account_id: uuid.UUID
+    fence: int
+    workspace_id: int
+    agent_id: int
+    platform: str
+    cursor: dict[str, object]
+    rooms: tuple[RoomNews, ...] = ()
+    invited: tuple[Invited, ...] = ()
+    left: tuple[Left, ...] = ()

@@ -1,0 +1,213 @@
+"""What people ask about themselves in a room is done once, and told to nobody else."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from agentapp.drafts.models import Draft
+from agentapp.events.models import Event
+from agentapp.foundation.database import fresh_connection
+from agentapp.foundation.envelope import Author
+from agentapp.identity.models import Agent, Identity, Participant, Person, Room
+from agentapp.llm.models import LLMCall
+from agentapp.memory.models import Memory
+from agentapp.moderation.orders import Order
+from agentapp.presence.models import Membership
+from agentapp.privacy.asking import obey
+from agentapp.privacy.rules import Wish, parse_wish
+from tests.cast import Cast, make_message
+
+SECRET = "I am afraid of my exam."
+
+
+@pytest.mark.parametrize(
+    ("text", "wish"),
+    [
+        ("!forget", Wish.FORGET),
+        ("/forget", Wish.FORGET),
+        (" !FORGET me ", Wish.FORGET),
+        ("@ada !mydata", Wish.DATA),
+        ("Ada: !mydata", Wish.DATA),
+        ("!neverremember", Wish.NEVER),
+        ("!rememberme @ada:green.test", Wish.AGAIN),
+        ("please do not !forget the milk", None),
+        ("!forget the milk, please", None),
+        ("!forgetful", None),
+        ("forget", None),
+        ("!forget milk", None),
+        ("please !forget", None),
+        ("!mydata" + " " * 200 + "x", None),
+        ("!forget\n!mydata", None),
+        ("\u202e!forget\0", None),
+    ],
+)
+def test_only_a_wish_is_one(text: str, wish: Wish | None) -> None:
+    assert parse_wish(text) is wish
+
+
+def test_a_hundred_thousand_characters_are_talk() -> None:
+    assert parse_wish("@" + "a" * 100_000 + " !forget") is None
+    assert parse_wish("!" * 100_000) is None
+
+
+@pytest.fixture
+def person(cast: Cast) -> Person:
+    return remembered(cast)
+
+
+def remembered(cast: Cast) -> Person:
+    """Two agents remember Sam: one from a public room, one from a direct one."""
+    person = cast.identity(cast.sam).person
+    assert person is not None
+    for n, (agent, audience) in enumerate([(cast.ada, "public"), (cast.bo, "direct")]):
+        Memory.objects.create(
+            workspace=cast.workspace,
+            agent=agent,
+            person=person,
+            room=cast.lounge,
+            audience=audience,
+            text=SECRET if n else "I teach chemistry.",
+            text_hash=str(n),
+        )
+    return person
+
+
+def asked(cast: Cast, act: str, event_id: str = "$1", **fields: object) -> Order:
+    handle = cast.identity(cast.sam)
+    values: dict[str, object] = {
+        "workspace_id": cast.workspace.pk,
+        "platform": cast.lounge.platform,
+        "room_external_id": cast.lounge.external_id,
+        "agent_id": cast.ada.pk,
+        "by": Author(handle.external_id, handle.name),
+        "act": act,
+        "hours": None,
+        "external_id": event_id,
+    }
+    return Order(**values | fields)  # type: ignore[arg-type]
+
+
+def alone_with(cast: Cast, agent: Agent) -> Room:
+    """Open a direct room of Sam and an agent."""
+    room = Room.objects.create(
+        workspace=cast.workspace,
+        platform=cast.lounge.platform,
+        external_id="direct",
+        kind=Room.Kind.DIRECT,
+    )
+    Participant.objects.create(room=room, identity=cast.identity(cast.sam))
+    here = Membership.objects.get(agent=agent, room=cast.lounge)
+    here.pk, here.room = None, room
+    here._state.adding = True
+    here.save()
+    return room
+
+
+def said() -> list[tuple[int, str]]:
+    return list(Draft.objects.order_by("pk").values_list("room_id", "text"))
+
+
+def test_forgetting_is_done_once_by_all_and_told_by_one_in_private(
+    cast: Cast, person: Person
+) -> None:
+    direct = alone_with(cast, cast.bo)
+    one, two = asked(cast, "forget"), asked(cast, "forget", agent_id=cast.bo.pk)
+
+    assert [obey(each) for each in (one, two, one)] == [True, False, False]
+
+    assert not Memory.objects.filter(person=person).exists()
+    ((room_id, words),) = said()
+    assert room_id == direct.pk
+    assert "Ada: 1 memory" in words
+    assert "Bo: 1 memory" in words
+    assert "What remains: messages in rooms" in words
+    assert Event.objects.filter(type="privacy.forgotten").count() == 1
+    assert not LLMCall.objects.exists()
+
+
+def test_without_a_direct_room_nobody_else_reads_what_is_known(cast: Cast, person: Person) -> None:
+    obey(asked(cast, "mydata", "$1"))
+    obey(asked(cast, "forget", "$2"))
+
+    assert [room for room, _ in said()] == [cast.lounge.pk] * 2
+    for _, words in said():
+        assert "chemistry" not in words
+        assert SECRET not in words
+        assert "memor" not in words
+        assert "direct chat" in words
+
+
+def test_in_the_direct_room_it_is_all_told(cast: Cast, person: Person) -> None:
+    direct = alone_with(cast, cast.ada)
+    obey(asked(cast, "mydata", room_external_id=direct.external_id))
+
+    ((room_id, words),) = said()
+    assert room_id == direct.pk
+    assert SECRET in words
+    assert "Ada remembers 1 thing of you:\n- I teach chemistry." in words
+
+
+def test_a_direct_room_with_somebody_else_is_not_used(cast: Cast, person: Person) -> None:
+    direct = alone_with(cast, cast.ada)
+    Participant.objects.filter(room=direct).update(identity=cast.identity(cast.mallory))
+
+    obey(asked(cast, "mydata"))
+
+    assert said()[0][0] == cast.lounge.pk
+    assert SECRET not in said()[0][1]
+
+
+def test_never_remembering_is_another_choice_and_can_be_taken_back(
+    cast: Cast, person: Person
+) -> None:
+    obey(asked(cast, "neverremember", "$1"))
+    person.refresh_from_db()
+    assert person.never_remember
+    assert Memory.objects.filter(person=person).count() == 2  # kept, unheard
+    assert "`!rememberme` takes this back" in said()[0][1]
+
+    obey(asked(cast, "rememberme", "$2"))
+    person.refresh_from_db()
+    assert not person.never_remember
+
+
+def test_the_agent_that_was_named_or_answered_or_spoke_last_answers(
+    cast: Cast, person: Person
+) -> None:
+    def who(event_id: str, **fields: object) -> str:
+        obey(asked(cast, "neverremember", event_id, **fields))
+        draft = Draft.objects.order_by("-pk")[0]
+        return draft.agent.name
+
+    assert who("$1") == "Ada"
+    identity = Identity.objects.get(agent=cast.bo, platform=cast.lounge.platform)
+    message = make_message(cast, cast.sam, "Hello")
+    type(message).objects.filter(pk=message.pk).update(author=identity)
+    assert who("$2") == "Bo"
+    assert who("$3", mentions=(f"agent:{cast.ada.pk}",)) == "Ada"
+    assert who("$4", reply_to=message.external_id) == "Bo"
+    Membership.objects.filter(agent=cast.bo).update(state="muted")
+    assert who("$5") == "Ada"
+
+
+def test_agents_and_bots_have_nothing_to_ask_for(cast: Cast, person: Person) -> None:
+    bot = Author(f"agent:{cast.bo.pk}", "Bo")
+    assert not obey(asked(cast, "forget", by=bot))
+    assert Memory.objects.filter(person=person).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_five_logins_at_once_do_it_once(live_cast: Cast) -> None:
+    remembered(live_cast)
+    order = asked(live_cast, "forget")
+
+    def read(_login: int) -> bool:
+        with fresh_connection():
+            return obey(order)
+
+    with ThreadPoolExecutor(5) as pool:
+        assert sorted(pool.map(read, range(5))) == [False] * 4 + [True]
+    assert len(said()) == 1
+    assert Event.objects.filter(type="privacy.asked").count() == 1
