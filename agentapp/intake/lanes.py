@@ -142,7 +142,7 @@ def want(wanted: Sequence[Wanted]) -> bool:
 
 def hasten(*, room_id: int) -> bool:
     """Let a room's agents decide now instead of waiting for files; say whether any waited."""
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(HASTEN, [room_id])
         return bool(cursor.rowcount)
 
