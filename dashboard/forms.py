@@ -12,8 +12,9 @@ from typing_extensions import override
 from agentapp.foundation.units import MICROS_PER_USD
 from agentapp.identity.models import Room
 from agentapp.identity.rules import MAX_INSTRUCTIONS, MAX_NAME
+from agentapp.identity.sentences import MAX_SENTENCE
 from agentapp.identity.services.rooms import MAX_ROOM_NAME
-from agentapp.identity.templates import MAX_SENTENCE, TEMPLATES
+from agentapp.identity.templates import TEMPLATES
 
 MAX_BUDGET_USD = 10_000
 HOURS = [("1", "One hour"), ("24", "One day"), ("168", "One week"), ("", "Until it is lifted")]

@@ -69,3 +69,14 @@ def flag(name: str, *, default: bool) -> bool:
 def words(name: str, default: str = "") -> list[str]:
     """Return a comma-separated variable as a list without empty items."""
     return [item.strip() for item in text(name, default).split(",") if item.strip()]
+
+
+def sized(name: str) -> tuple[str, int] | None:
+    """Return a variable as a name and a number, as in model:512; None when it is not set."""
+    value = text(name).strip()
+    if not value:
+        return None
+    named, _, number = value.rpartition(":")
+    if not named or not (number.isascii() and number.isdigit()):
+        raise BadEnvironment(f"{name} must be a name and a number, as in model:512.")
+    return named, int(number)

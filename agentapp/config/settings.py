@@ -247,6 +247,10 @@ LLM_ALLOW_REQUESTS = env.flag("LLM_ALLOW_REQUESTS", default=True)
 # A homeserver on one's own machine or network, also without TLS: only where the operator says so.
 MATRIX_ALLOW_PRIVATE = env.flag("MATRIX_ALLOW_PRIVATE", default=False)
 
+# What makes the vectors of new workspaces whose model server can: "text-embedding-3-small:512".
+# Empty: this machine. A workspace's own choice always wins.
+EMBEDDING_DEFAULT = env.sized("EMBEDDING_DEFAULT")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentapp.engine.prompt import Prompt, Written, written
+from agentapp.engine.queries.contents import with_contents
 from agentapp.engine.queries.reading import Reading, read_for_answers
 from agentapp.foundation.gathering import Gathered
 from agentapp.memory.recall import recall
@@ -20,9 +21,9 @@ MOST_AT_ONCE = 16  # an embedding takes milliseconds, and all wait for all of th
 def assemble(*, turn: Turn) -> Prompt | None:
     """Put together what an answer is made of.
 
-    Reads: blueprint, bond, room, recent messages within the agent's presence, memories that may
-    be heard there. Calls: the local embedding model, outside any transaction. Writes: Turn
-    (context: the ids that were read; taint: whose words they are).
+    Reads: blueprint, bond, room, recent messages within the agent's presence and what came with
+    them, memories that may be heard there. Calls: the local embedding model, outside any
+    transaction. Writes: Turn (context: the ids that were read; taint: whose words they are).
 
     Returns:
         None when nothing is left to answer.
@@ -34,7 +35,7 @@ def assemble(*, turn: Turn) -> Prompt | None:
 
 
 def _assemble(asked: Sequence[Turn]) -> list[Prompt | None]:
-    readings = read_for_answers(asked)
+    readings = [each and with_contents(each) for each in read_for_answers(asked)]
     sought = iter(
         embed_asked(
             [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,12 @@ from django.template import engines
 from agentapp.conversation.models import Message
 from agentapp.engine import spec
 from agentapp.engine.queries.reading import Reading, local_time
+from agentapp.engine.quoting import data, told
 from agentapp.engine.rules import fitting
 from agentapp.engine.rules.freshness import minutes_away
+from agentapp.files.pictures import media_type
 from agentapp.identity.models import Identity, Room
-from agentapp.llm.gateway import ChatMessage, Role
+from agentapp.llm.gateway import ChatMessage, Picture, Role
 from agentapp.memory.rules import Recalled
 from agentapp.relations import rules as relations
 from agentapp.tools.registry import Tool
@@ -104,11 +105,12 @@ class _Parts:
             interests=", ".join(spec.words(reading.agent, "interests")),
             languages=", ".join(spec.words(reading.agent, "languages")),
             tools=", ".join(tool.name for tool in self.tools),
+            files=any(message.file_count for message in [*reading.talk, *reading.answered]),
         )
         self._answer = [
             self._line(message, limit=fitting.MAX_ANSWER_LINE) for message in reading.answered
         ]
-        self._place = _data(
+        self._place = data(
             room=str(reading.room),
             kind=_kind(reading.room),
             time=local_time(reading),
@@ -137,6 +139,10 @@ class _Parts:
             ChatMessage(
                 Role.USER,
                 self._user([self._line(m) for m in talk], [_remembered(m) for m in memories]),
+                pictures=tuple(
+                    Picture(media_type(content), content)
+                    for content in self._reading.pictures.values()
+                ),
             ),
         )
 
@@ -162,7 +168,10 @@ class _Parts:
             fields["agent"] = True
         if message.reply_to is not None and message.reply_to.author is not None:
             fields["to"] = message.reply_to.author.name
-        return _data(**fields, text=fitting.clipped(message.text, limit=limit))
+        if message.file_count:
+            reading = self._reading
+            fields["files"] = told(message, excerpts=reading.excerpts, pictures=reading.pictures)
+        return data(**fields, text=fitting.clipped(message.text, limit=limit))
 
     def _bonds(self) -> Iterable[str]:
         seen: set[int] = set()
@@ -172,7 +181,7 @@ class _Parts:
                 continue
             seen.add(author.person_id)
             bond = self._reading.bonds.get(author.person_id)
-            yield _data(
+            yield data(
                 name=author.name, between_you=relations.in_words(bond, now=self._reading.now)
             )
 
@@ -230,13 +239,7 @@ def _kind(room: Room) -> str:
 
 
 def _remembered(memory: Recalled) -> str:
-    return _data(said=memory.created_at.date().isoformat(), text=memory.text)
-
-
-def _data(**fields: object) -> str:
-    """Return one line of JSON that cannot close the block it stands in."""
-    line = json.dumps(fields, ensure_ascii=False)
-    return line.replace("<", "\\u003c").replace(">", "\\u003e")
+    return data(**memory.told())
 
 
 def _rendered(template: str, **context: object) -> str:

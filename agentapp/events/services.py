@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Required, TypedDict, Unpack
 
 from django.db import connection
 
@@ -42,63 +43,52 @@ class OutsideTransaction(AgentError):
     """An event was about to be written apart from the change it tells of."""
 
 
-def record(
-    *,
-    type: str,
-    subject_kind: str,
-    subject_id: object,
-    workspace_id: int | None = None,
-    agent_id: int | None = None,
-    room_id: int | None = None,
-    actor_id: int | None = None,
-    actor_kind: str = "",
-    payload: dict[str, object] | None = None,
-) -> Event:
-    """Write an event beside the change it tells of, and hint at it after commit.
+class Told(TypedDict, total=False):
+    """What an event tells.
 
-    `actor_id` is the acting user's id; `actor_kind` defaults to user or system accordingly.
+    Attributes:
+        type: Such as `draft.approved`.
+        subject_kind: What it is about, with `subject_id`.
+        actor_id: The acting user's id.
+        actor_kind: user or system, as there is an `actor_id` or not, unless it is named.
+        payload: Anything else, as JSON.
+    """
+
+    type: Required[str]
+    subject_kind: Required[str]
+    subject_id: Required[object]
+    workspace_id: int | None
+    agent_id: int | None
+    room_id: int | None
+    actor_id: int | None
+    actor_kind: str
+    payload: dict[str, object] | None
+
+
+def record(**told: Unpack[Told]) -> Event:
+    """Write an event beside the change it tells of, and hint at it after commit.
 
     Raises:
         OutsideTransaction: No transaction is open. Nothing is written.
     """
-    event = made(
-        type=type,
-        subject_kind=subject_kind,
-        subject_id=subject_id,
-        workspace_id=workspace_id,
-        agent_id=agent_id,
-        room_id=room_id,
-        actor_id=actor_id,
-        actor_kind=actor_kind,
-        payload=payload,
-    )
+    event = made(**told)
     record_many([event])
     return event
 
 
-def made(
-    *,
-    type: str,
-    subject_kind: str,
-    subject_id: object,
-    workspace_id: int | None = None,
-    agent_id: int | None = None,
-    room_id: int | None = None,
-    actor_id: int | None = None,
-    actor_kind: str = "",
-    payload: dict[str, object] | None = None,
-) -> Event:
-    """Make an event for `record_many`, with the defaults of `record`; nothing is written."""
+def made(**told: Unpack[Told]) -> Event:
+    """Make an event for `record_many`; nothing is written."""
+    actor_id = told.get("actor_id")
     return Event(
-        type=type,
-        subject_kind=subject_kind,
-        subject_id=str(subject_id),
-        workspace_id=workspace_id,
-        agent_id=agent_id,
-        room_id=room_id,
-        actor_kind=actor_kind or ("user" if actor_id else "system"),
+        type=told["type"],
+        subject_kind=told["subject_kind"],
+        subject_id=str(told["subject_id"]),
+        workspace_id=told.get("workspace_id"),
+        agent_id=told.get("agent_id"),
+        room_id=told.get("room_id"),
+        actor_kind=told.get("actor_kind") or ("user" if actor_id else "system"),
         actor_id=str(actor_id or ""),
-        payload=payload or {},
+        payload=told.get("payload") or {},
     )
 
 

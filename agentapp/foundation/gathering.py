@@ -88,7 +88,8 @@ class Gathered(Generic[T, R]):
             self._fill(batch)
         except BaseException as error:  # this thread ends; the others must not wait for it
             for ticket in batch:
-                ticket.error = error
+                if not ticket.result and ticket.error is None:
+                    ticket.error = error
             raise
         finally:
             with self._lock:

@@ -27,7 +27,7 @@ from agentapp.llm.errors import Overtaken, ProviderUnavailable, Stopped
 from agentapp.llm.models import LLMCall
 from agentapp.llm.progress import Bill, Progress
 from agentapp.llm.routes import price_of_another
-from agentapp.llm.rules import money
+from agentapp.llm.rules import money, pictures
 from agentapp.llm.rules.money import Price
 from agentapp.llm.rules.retrying import (
     ATTEMPTS_BEFORE_THE_NEXT,
@@ -56,7 +56,7 @@ def answered(
     if share is not None:
         watch.hurry(share)
     progress = Progress(
-        prompt_tokens=money.likely_prompt_tokens(ticket.question.texts()),
+        prompt_tokens=_likely_tokens(ticket),
         max_bytes=money.most_answer_bytes(ticket.offer.max_tokens),
         most_attempts=ATTEMPTS_BEFORE_THE_NEXT if has_next else MAX_ATTEMPTS,
         first_word_seconds=share,
@@ -146,6 +146,13 @@ def _can_afford_another(ticket: Ticket, progress: Progress, failure: Failure) ->
         return False
     progress.waste()
     return True
+
+
+def _likely_tokens(ticket: Ticket) -> int:
+    """Return a fair guess of what the prompt counts as, for a server that does not say."""
+    shown = ticket.question.pictures() if ticket.route.target.reads_pictures else 0
+    words = money.likely_prompt_tokens(ticket.question.texts())
+    return words + shown * pictures.LIKELY_TOKENS
 
 
 def _request(ticket: Ticket, watch: Watch) -> Request:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from agentapp.foundation.database import fresh_connection, refuse_open_transaction
 from agentapp.llm import budget, calls, circuit
-from agentapp.llm.adapters.protocol import ChatMessage, Role, ToolRequest, ToolSpec, Watch
+from agentapp.llm.adapters.protocol import ChatMessage, Picture, Role, ToolRequest, ToolSpec, Watch
 from agentapp.llm.budget import NotEnough
 from agentapp.llm.errors import (
     BudgetExhausted,
@@ -27,7 +27,7 @@ from agentapp.llm.means import Means, means_for
 from agentapp.llm.models import LLMCall, Provider
 from agentapp.llm.purses import Purse
 from agentapp.llm.routes import Route
-from agentapp.llm.rules import money
+from agentapp.llm.rules import money, pictures
 from agentapp.llm.rules.money import Level
 from agentapp.llm.rules.picking import answer_allowance
 from agentapp.llm.rules.retrying import ROOM_TO_ANSWER_SECONDS
@@ -38,6 +38,7 @@ __all__ = [
     "BudgetExhausted",
     "ChatMessage",
     "NoProvider",
+    "Picture",
     "ProviderUnavailable",
     "Role",
     "Stopped",
@@ -204,8 +205,9 @@ def offered(
 ) -> Offer:
     """Return a question to a model with the most that it may cost."""
     max_tokens = answer_allowance(way.model, question.max_tokens)
+    shown = question.pictures() if way.target.reads_pictures else 0
     most = way.most_micros(
-        tokens_in=money.most_tokens(question.texts()),
+        tokens_in=money.most_tokens(question.texts()) + shown * pictures.MOST_TOKENS,
         tokens_out=max_tokens,
     )
     return Offer(question, key, way, max_tokens, most, purses, is_new)

@@ -13,6 +13,7 @@ from agentapp.llm.models import LLMCall, Provider
 from agentapp.llm.prices import known_price
 from agentapp.llm.rules.money import Level, Price, cost_micros
 from agentapp.llm.rules.picking import same_model
+from agentapp.llm.rules.pictures import is_known_to_read
 
 KEY_TABLE, KEY_COLUMN = "agentapp_provider", "key_sealed"
 _SMALL_WORK = {LLMCall.Purpose.DECIDE, LLMCall.Purpose.SCREEN, LLMCall.Purpose.SUMMARISE}
@@ -69,7 +70,12 @@ def route_to(provider: Provider, *, model: str, day: date, is_demo: bool) -> Rou
     billed = provider.bills_as.get(model, "")
     return Route(
         kind=kind,
-        target=Target(str(provider.pk), base_url=base_url, key=opened_key(provider)),
+        target=Target(
+            str(provider.pk),
+            base_url=base_url,
+            key=opened_key(provider),
+            reads_pictures=reads_pictures(provider, model),
+        ),
         model=model,
         price=known_price(kind=kind, base_url=base_url, model=model, day=day),
         provider_pk=provider.pk,
@@ -78,6 +84,13 @@ def route_to(provider: Provider, *, model: str, day: date, is_demo: bool) -> Rou
         dearer_model=billed,
         dearer=known_price(kind=kind, base_url=base_url, model=billed, day=day) if billed else None,
     )
+
+
+def reads_pictures(provider: Provider, model: str) -> bool:
+    """Say whether a model on a server gets pictures: as set, else as its name is known."""
+    if provider.pictures == Provider.Pictures.AUTO:
+        return is_known_to_read(model)
+    return provider.pictures == Provider.Pictures.YES
 
 
 def opened_key(provider: Provider) -> str:

@@ -28,6 +28,10 @@ class Question:
     tools: tuple[ToolSpec, ...] = ()
     must_talk: bool = False
 
+    def pictures(self) -> int:
+        """Return how many pictures go with it, to servers that read them."""
+        return sum(len(part.pictures) for part in self.messages)
+
     def texts(self) -> list[str]:
         """Return everything that a server counts tokens of."""
         parts = [part.content for part in self.messages]

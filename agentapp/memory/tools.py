@@ -45,8 +45,7 @@ def _recall(turn: Turn, asked: RecallArguments) -> str:
     )
     if not found:
         return "You remember nothing about that."
-    rows = [{"said": each.created_at.date().isoformat(), "text": each.text} for each in found]
-    return json.dumps(rows, ensure_ascii=False)
+    return json.dumps([each.told() for each in found], ensure_ascii=False)
 
 
 def _remember(turn: Turn, asked: RememberArguments) -> str:

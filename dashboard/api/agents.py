@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Router, Status
 
 from agentapp.foundation.errors import Invalid
-from agentapp.identity import policy, templates
+from agentapp.identity import policy, sentences, templates
 from agentapp.identity.models import Agent, User, Workspace
 from agentapp.identity.policy import Verb
 from agentapp.identity.services import agents as services
@@ -45,7 +45,7 @@ def create_agent(request: HttpRequest, body: AgentIn) -> Status[Agent]:
             raise Invalid(f"There is no template {body.template!r}.")
         spec = dict(template.spec)
     if spec is None and body.sentence:
-        spec = dict(templates.from_sentence(body.sentence))
+        spec = dict(sentences.from_sentence(body.sentence))
     if spec is None:
         raise Invalid("Give a template, a sentence or a spec.")
     agent = services.create_agent(

@@ -18,7 +18,8 @@ from agentapp.identity import services as identity
 from agentapp.identity.models import Agent, Room
 from agentapp.identity.policy import Verb
 from agentapp.identity.queries import real_workspace_of
-from agentapp.identity.templates import TEMPLATES, from_sentence
+from agentapp.identity.sentences import from_sentence
+from agentapp.identity.templates import TEMPLATES
 from agentapp.moderation import services as moderation
 from agentapp.moderation.queries import active_suspension
 from agentapp.presence.queries import rooms_of

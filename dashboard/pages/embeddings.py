@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
@@ -36,6 +37,7 @@ class ChoiceShown:
     dimensions: int
     moved: int
     all: int
+    suggested: str = ""
     error: str = ""
 
 
@@ -80,6 +82,7 @@ def _shown(request: HttpRequest, workspace: Workspace, *, error: str = "") -> Ht
         dimensions=kept.dimensions if kept else USUAL_SIZE,
         moved=moved,
         all=total,
+        suggested=settings.EMBEDDING_DEFAULT[0] if settings.EMBEDDING_DEFAULT else "",
         error=error,
     )
     status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK

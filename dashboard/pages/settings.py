@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from http import HTTPStatus
 
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -20,6 +21,7 @@ from agentapp.identity.queries import real_workspace_of
 from agentapp.llm import local_servers
 from agentapp.llm import services as llm
 from agentapp.llm.models import Provider
+from agentapp.memory.services.choosing import adopt_default
 from dashboard.api.callers import CALLS_A_MINUTE
 from dashboard.api.idempotency import MAX_KEY
 from dashboard.api.paging import LIMIT
@@ -47,6 +49,8 @@ def provider_add(request: HttpRequest) -> HttpResponse:
             proof = llm.set_provider(workspace=workspace, by=member(request), **form.cleaned_data)
         except AgentError as error:
             form.add_error(None, error.message)
+    if proof is not None and (problem := adopt_default(workspace=workspace, by=member(request))):
+        messages.warning(request, problem)
     if proof is not None and is_fragment(request):
         context = {
             "proof": proof,

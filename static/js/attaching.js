@@ -1,5 +1,7 @@
 // Files in the composer: chosen, pasted or dropped, listed before they go, shown while they go.
 
+import { wasTaken } from "./room.js";
+
 const MOST_FILES = 4;
 const MOST_BYTES = 10_000_000;
 let form = null;
@@ -15,7 +17,7 @@ export function start() {
   form.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.elt !== form) return;
     progress().hidden = true;
-    if (event.detail.successful) put([]);
+    if (wasTaken(event.detail)) put([]);
   });
   document.getElementById("composer-files").addEventListener("click", (event) => {
     const button = event.target.closest("[data-remove-file]");

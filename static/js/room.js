@@ -95,11 +95,16 @@ function newKey() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+// To htmx an answer that is shown in its place is a success, also when it says what was wrong.
+export function wasTaken({ successful, xhr }) {
+  return successful && xhr.status < 400;
+}
+
 function startComposer() {
   const form = composer();
   if (!form) return;
   form.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.elt !== form || !event.detail.successful) return;
+    if (event.detail.elt !== form || !wasTaken(event.detail)) return;
     // A new key only now: a message sent again after a lost answer is still the same message.
     form.elements.text.value = "";
     form.elements.client_key.value = newKey();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -62,6 +62,8 @@ class Reading:
         bonds: What is between the agent and the writers, by person.
         limits: Numbers that hold for this agent in this room.
         now: When it was read.
+        excerpts: What stands in the texts that came with the answered messages, by file.
+        pictures: The pictures that came with them, by file; none where no model would see them.
     """
 
     turn_id: int
@@ -74,6 +76,8 @@ class Reading:
     agents: list[str]
     limits: Mapping[str, float]
     now: datetime
+    excerpts: Mapping[int, str] = field(default_factory=dict)
+    pictures: Mapping[int, bytes] = field(default_factory=dict)
 
 
 def read_for_answers(asked: Sequence[Turn]) -> list[Reading | None]:

@@ -14,8 +14,8 @@ from typing import Any
 import anthropic
 from typing_extensions import override
 
-from agentapp.llm.adapters import dialects, fields
-from agentapp.llm.adapters.connection import new_client, watched
+from agentapp.llm.adapters import dialects, fields, pictures
+from agentapp.llm.adapters.connection import new_client
 from agentapp.llm.adapters.failures import Sdk, explained, malformed, refuse_other_formats
 from agentapp.llm.adapters.protocol import (
     Adapter,
@@ -30,6 +30,7 @@ from agentapp.llm.adapters.protocol import (
     Watch,
 )
 from agentapp.llm.adapters.refusals import read_refusal, unsupported_parameter
+from agentapp.llm.adapters.waiting import watched
 
 MAX_CLIENTS = 64  # servers and keys that a process keeps connections to
 MAX_TEMPERATURE = 1.0
@@ -117,7 +118,8 @@ def _opened(request: Request) -> anthropic.Stream[object]:
                 stream_cls=anthropic.Stream[object],
             )
         except anthropic.APIStatusError as error:
-            unknown = unsupported_parameter(read_refusal(error), set(parameters))
+            sent = set(parameters) | pictures.shown(request)
+            unknown = unsupported_parameter(read_refusal(error), sent)
             if unknown is None or unknown in dialects.unknown_to(request):
                 raise
             dialects.note_unknown(request, unknown)
@@ -138,25 +140,28 @@ def _messages(request: Request) -> list[dict[str, Any]]:
     """Return what was said, neighbours of one role as one message; results come as the user's."""
     said = [part for part in request.messages if part.role is not Role.SYSTEM]
     return [
-        {"role": role, "content": _content(list(parts))}
+        {"role": role, "content": _content(list(parts), request)}
         for role, parts in groupby(
             said, key=lambda part: "assistant" if part.role is Role.ASSISTANT else "user"
         )
     ]
 
 
-def _content(parts: Sequence[ChatMessage]) -> str | list[dict[str, Any]]:
-    if not any(part.requests or part.answers for part in parts):
-        return "\n\n".join(part.content for part in parts)
-    return [block for part in parts for block in _blocks(part)]
+def _content(parts: Sequence[ChatMessage], request: Request) -> str | list[dict[str, Any]]:
+    if not any(part.requests or part.answers or pictures.seen(part, request) for part in parts):
+        return "\n\n".join(pictures.words(part, request) for part in parts)
+    return [block for part in parts for block in _blocks(part, request)]
 
 
-def _blocks(part: ChatMessage) -> Iterator[dict[str, Any]]:
+def _blocks(part: ChatMessage, request: Request) -> Iterator[dict[str, Any]]:
     if part.answers:
         yield {"type": "tool_result", "tool_use_id": part.answers, "content": part.content}
         return
+    for picture in pictures.seen(part, request):
+        source = {"media_type": picture.media_type, "data": pictures.encoded(picture)}
+        yield {"type": "image", "source": {"type": "base64", **source}}
     if part.content:
-        yield {"type": "text", "text": part.content}
+        yield {"type": "text", "text": pictures.words(part, request)}
     for each in part.requests:
         yield {"type": "tool_use", "id": each.id, "name": each.name, "input": _input(each)}
 

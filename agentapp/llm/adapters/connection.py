@@ -14,7 +14,6 @@ import ssl
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
 
@@ -30,13 +29,12 @@ from agentapp.llm.adapters.protocol import (
     FailureKind,
     Watch,
 )
+from agentapp.llm.adapters.waiting import CONNECT_SECONDS, WatchedStream, seconds_left, watched
 from agentapp.llm.rules.addresses import is_allowed_address
 
-CONNECT_SECONDS = 8.0
 KEEP_IDLE_SECONDS = 30.0
 MAX_IDLE = 20
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024
-_SHORTEST_WAIT = 0.001
 _END_OF_STREAM = b"data: [DONE]"
 # All that a request needs. The SDKs would add the host's own account from its environment, and
 # what they like to know about this machine.
@@ -51,72 +49,6 @@ _SENT_HEADERS = {
     b"host",
     b"user-agent",
 }
-
-
-class _OfThisThread(threading.local):
-    watch: Watch | None = None
-
-
-_current = _OfThisThread()
-
-
-@contextmanager
-def watched(watch: Watch) -> Iterator[None]:
-    """Let every wait of this thread on a model server obey `watch`."""
-    before, _current.watch = _current.watch, watch
-    try:
-        yield
-    finally:
-        _current.watch = before
-
-
-def _seconds_left(at_most: float) -> float:
-    watch = _current.watch
-    if watch is None:
-        return at_most
-    watch.check()
-    return max(min(at_most, watch.remaining()), _SHORTEST_WAIT)
-
-
-class WatchedStream(httpcore2.NetworkStream):
-    """A socket whose waits end with the call's watch."""
-
-    def __init__(self, inner: httpcore2.NetworkStream) -> None:
-        self._inner = inner
-
-    @override
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        while True:
-            try:
-                return self._inner.read(max_bytes, timeout=_seconds_left(POLL_SECONDS))
-            except httpcore2.ReadTimeout:
-                if _current.watch is None:
-                    raise
-
-    @override
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        seconds = _seconds_left(CONNECT_SECONDS)
-        if _current.watch is not None:
-            _current.watch.has_sent = True
-        self._inner.write(buffer, timeout=seconds)
-
-    @override
-    def close(self) -> None:
-        self._inner.close()
-
-    @override
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore2.NetworkStream:
-        seconds = _seconds_left(CONNECT_SECONDS)
-        return WatchedStream(self._inner.start_tls(ssl_context, server_hostname, seconds))
-
-    @override
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
 
 
 class CheckedBackend(httpcore2.NetworkBackend):
@@ -138,7 +70,7 @@ class CheckedBackend(httpcore2.NetworkBackend):
         for address in _allowed_addresses(host, port):
             try:
                 stream = self._plain.connect_tcp(
-                    address, port, timeout=_seconds_left(CONNECT_SECONDS)
+                    address, port, timeout=seconds_left(CONNECT_SECONDS)
                 )
                 return WatchedStream(stream)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
@@ -188,9 +120,9 @@ def _resolved(host: str, port: int) -> list[str]:
 
     threading.Thread(target=look_up, name="resolve", daemon=True).start()
     try:
-        answer = answers.get(timeout=_seconds_left(CONNECT_SECONDS))
+        answer = answers.get(timeout=seconds_left(CONNECT_SECONDS))
     except queue.Empty:
-        _seconds_left(CONNECT_SECONDS)  # raises when it was the call's own deadline
+        seconds_left(CONNECT_SECONDS)  # raises when it was the call's own deadline
         raise httpcore2.ConnectTimeout("name lookup") from None
     if isinstance(answer, OSError):
         raise Failure(

@@ -12,8 +12,8 @@ from typing import Any
 import openai
 from typing_extensions import override
 
-from agentapp.llm.adapters import dialects, fields
-from agentapp.llm.adapters.connection import new_client, watched
+from agentapp.llm.adapters import dialects, fields, pictures
+from agentapp.llm.adapters.connection import new_client
 from agentapp.llm.adapters.failures import Sdk, explained, malformed, refuse_other_formats
 from agentapp.llm.adapters.protocol import (
     MAX_TOOL_REQUESTS,
@@ -29,6 +29,7 @@ from agentapp.llm.adapters.protocol import (
     Watch,
 )
 from agentapp.llm.adapters.refusals import read_refusal, unsupported_parameter
+from agentapp.llm.adapters.waiting import watched
 from agentapp.llm.rules.picking import thinks_first
 
 MAX_CLIENTS = 64  # servers and keys that a process keeps connections to
@@ -134,7 +135,8 @@ def _opened(request: Request) -> openai.Stream[object]:
                 stream_cls=openai.Stream[object],
             )
         except openai.APIStatusError as error:
-            unknown = unsupported_parameter(read_refusal(error), set(parameters))
+            sent = set(parameters) | pictures.shown(request)
+            unknown = unsupported_parameter(read_refusal(error), sent)
             if unknown is None or unknown in dialects.unknown_to(request):
                 raise
             dialects.note_unknown(request, unknown)
@@ -205,11 +207,11 @@ def _usage(value: object) -> Usage | None:
 
 
 def _messages(request: Request) -> list[dict[str, Any]]:
-    return [_message(part) for part in request.messages]
+    return [_message(part, request) for part in request.messages]
 
 
-def _message(part: ChatMessage) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": str(part.role), "content": part.content}
+def _message(part: ChatMessage, request: Request) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": str(part.role), "content": _content(part, request)}
     if part.answers:
         message["tool_call_id"] = part.answers
     if part.requests:
@@ -222,6 +224,21 @@ def _message(part: ChatMessage) -> dict[str, Any]:
             for each in part.requests
         ]
     return message
+
+
+def _content(part: ChatMessage, request: Request) -> str | list[dict[str, Any]]:
+    words = pictures.words(part, request)
+    shown = pictures.seen(part, request)
+    if not shown:
+        return words
+    images = [
+        {
+            "type": "image_url",
+            "image_url": {"url": f"data:{each.media_type};base64,{pictures.encoded(each)}"},
+        }
+        for each in shown
+    ]
+    return [{"type": "text", "text": words}, *images]
 
 
 def _tools(request: Request) -> dict[str, Any]:

@@ -42,18 +42,28 @@ class ToolRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that goes with a part of a prompt, to servers that read them."""
+
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One part of a prompt. Who said it in the room is part of `content`, not of the role.
 
     Attributes:
         requests: What the model asked of tools beside its words.
         answers: The id of the request that this (of role TOOL) is the result of.
+        pictures: What goes with the words where the server reads pictures.
     """
 
     role: Role
     content: str
     requests: tuple[ToolRequest, ...] = ()
     answers: str = ""
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,7 @@ class Target:
     provider_id: str
     base_url: str = ""
     key: str = field(default="", repr=False)
+    reads_pictures: bool = False
 
 
 class StopAsked(AgentError):

@@ -8,8 +8,9 @@ import httpcore2
 import httpx2
 
 from agentapp.llm.adapters import fields
-from agentapp.llm.adapters.connection import new_client, watched
+from agentapp.llm.adapters.connection import new_client
 from agentapp.llm.adapters.protocol import DeadlinePassed, Failure, Watch
+from agentapp.llm.adapters.waiting import watched
 
 _NOT_THERE = (
     httpcore2.NetworkError,

@@ -14,6 +14,7 @@ from agentapp.llm.rates import UNKNOWN
 from agentapp.llm.rules import money
 from agentapp.llm.rules.addresses import is_local_url
 from agentapp.llm.rules.money import FREE, Price
+from agentapp.llm.rules.pictures import is_known_to_read
 
 
 def default_provider(workspace: Workspace) -> Provider | None:
@@ -32,6 +33,15 @@ def providers_of(workspace: Workspace) -> list[Provider]:
     """
     rows = _providers(workspace_id=workspace.pk)
     return [row for row in rows if (row.kind == Provider.Kind.REHEARSAL) == workspace.is_demo]
+
+
+def may_read_pictures(workspace_id: int) -> bool:
+    """Say whether any of a workspace's servers gets pictures. One query."""
+    return any(
+        row.pictures == Provider.Pictures.YES
+        or (row.pictures == Provider.Pictures.AUTO and is_known_to_read(row.reply_model))
+        for row in _providers(workspace_id=workspace_id)
+    )
 
 
 def has_provider(workspace: Workspace) -> bool:

@@ -14,6 +14,7 @@ DECAY_SHARE = 0.3
 SOURCE_SHARE = 0.2
 
 # How much of what was known is still fresh after a day; facts about people keep longest.
+_SUMMARY = "summary"
 DECAY_PER_DAY = {"episode": 0.98, "summary": 0.98, "lesson": 0.99, "fact": 0.995}
 # Whose words they are: a person's own, then what a model made of them.
 SOURCE_WEIGHT = {"episode": 1.0, "fact": 1.0, "summary": 0.9, "lesson": 0.8}
@@ -64,6 +65,13 @@ class Recalled:
     similarity: float | None
     nearness: float
     score: float
+
+    def told(self) -> dict[str, str]:
+        """Return it as a model reads it: what somebody said on a day, or what a talk was about."""
+        day = self.created_at.date().isoformat()
+        if self.kind == _SUMMARY:
+            return {"kind": "summary of a talk", "talk_on": day, "text": self.text}
+        return {"said": day, "text": self.text}
 
 
 def asked_words(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import transaction
 
 from agentapp.events import services as events
@@ -12,7 +13,7 @@ from agentapp.llm.adapters import MAKE_VECTORS
 from agentapp.llm.models import Provider
 from agentapp.memory import vectors
 from agentapp.memory.embeddings import EmbeddingUnavailable
-from agentapp.memory.models import EmbeddingChoice
+from agentapp.memory.models import EmbeddingChoice, Memory
 
 SIZES = (256, 512, 1024)
 MAX_MODEL = 70
@@ -61,6 +62,38 @@ def choose_embeddings(
         )
     vectors.choice_changed(workspace.pk)
     return choice
+
+
+def adopt_default(*, workspace: Workspace, by: User) -> str:
+    """Have a new workspace's vectors made as this host suggests, once a server there can.
+
+    A workspace that has chosen, or remembers something already, is left alone. Without a usable
+    server everything stays on this machine.
+    Writes: as `choose_embeddings`. Calls: the server, outside any transaction.
+
+    Returns:
+        Why it did not work, in a sentence; "" when it did or there was nothing to do.
+    """
+    suggested: tuple[str, int] | None = settings.EMBEDDING_DEFAULT
+    if suggested is None or not _is_new(workspace):
+        return ""
+    providers = Provider.objects.filter(workspace=workspace, kind__in=MAKE_VECTORS)
+    provider = providers.order_by("rank").first()
+    if provider is None:
+        return ""
+    model, dimensions = suggested
+    try:
+        choose_embeddings(
+            workspace=workspace, provider=provider, model=model, dimensions=dimensions, by=by
+        )
+    except Invalid as error:
+        return f"Memories are found by this machine's own model. {error.message}"
+    return ""
+
+
+def _is_new(workspace: Workspace) -> bool:
+    has_chosen = EmbeddingChoice.objects.filter(workspace=workspace).exists()
+    return not has_chosen and not Memory.objects.filter(workspace=workspace).exists()
 
 
 def _prove(provider: Provider, workspace: Workspace, *, model: str, dimensions: int) -> None:

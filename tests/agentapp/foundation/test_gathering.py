@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import transaction
+from typing_extensions import override
 
 from agentapp.foundation.database import OpenTransaction
 from agentapp.foundation.gathering import Gathered
@@ -37,6 +38,10 @@ def handed_in(gathered: Gathered[int, int], count: int) -> Callable[[], bool]:
     return lambda: len(gathered._waiting) == count
 
 
+class Ended(BaseException):
+    """A thread that is told to end."""
+
+
 def gather(doubling: Doubling, items: Sequence[int], *, most: int = 32) -> list[object]:
     """Hand the first item in, all others while it is being worked on; return what came of each."""
     gathered = Gathered(doubling, most=most)
@@ -44,7 +49,7 @@ def gather(doubling: Doubling, items: Sequence[int], *, most: int = 32) -> list[
     def one(item: int) -> object:
         try:
             return gathered(item)
-        except ValueError as error:
+        except (ValueError, Ended) as error:
             return error
 
     with ThreadPoolExecutor(len(items)) as pool:
@@ -90,10 +95,27 @@ def test_it_works_again_after_a_failure() -> None:
     assert gathered(1) == 2
 
 
-def test_a_thread_that_ends_in_the_middle_leaves_nobody_waiting() -> None:
-    class Ended(BaseException):
-        pass
+class EndingAlone(Doubling):
+    """Fails for several; alone, 4 ends the thread that works."""
 
+    @override
+    def __call__(self, items: Sequence[int]) -> list[int]:
+        results = super().__call__(items)
+        if len(items) > 1:
+            raise ValueError
+        if items == [4]:
+            raise Ended
+        return results
+
+
+def test_what_was_done_before_the_thread_ended_keeps_its_result() -> None:
+    first, leads, done, ends, after = gather(EndingAlone(), [1, 2, 3, 4, 5])
+    assert (first, done) == (2, 6)
+    # The thread that worked ends; so does what it had not done any more.
+    assert [type(each) for each in (leads, ends, after)] == [Ended, Ended, Ended]
+
+
+def test_a_thread_that_ends_in_the_middle_leaves_nobody_waiting() -> None:
     def end(items: Sequence[int]) -> list[int]:
         raise Ended
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentapp.identity import rules, templates
+from agentapp.identity import rules, sentences, templates
 
 
 def test_there_are_at_least_four_templates_with_codes_of_their_own() -> None:
@@ -32,7 +32,7 @@ def test_a_template_is_found_by_its_code_only() -> None:
 
 
 def test_the_sentence_is_the_heart_of_the_instructions() -> None:
-    spec = templates.from_sentence("A retired sailor who loves knots and bad weather.")
+    spec = sentences.from_sentence("A retired sailor who loves knots and bad weather.")
     assert "A retired sailor who loves knots and bad weather." in str(spec["instructions"])
     assert spec["interests"] == ["knots", "bad weather"]
 
@@ -47,7 +47,7 @@ def test_the_sentence_is_the_heart_of_the_instructions() -> None:
     ],
 )
 def test_interests_are_read_off_the_sentence(sentence: str, interests: list[str]) -> None:
-    assert templates.from_sentence(sentence)["interests"] == interests
+    assert sentences.from_sentence(sentence)["interests"] == interests
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_interests_are_read_off_the_sentence(sentence: str, interests: list[str]
     ],
 )
 def test_languages_are_read_off_the_sentence(sentence: str, languages: list[str]) -> None:
-    assert templates.from_sentence(sentence)["languages"] == languages
+    assert sentences.from_sentence(sentence)["languages"] == languages
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_languages_are_read_off_the_sentence(sentence: str, languages: list[str]
     [("a precise clerk", 0.3), ("a playful poet", 0.9), ("a gardener", 0.7)],
 )
 def test_the_mood_sets_the_temperature(sentence: str, temperature: float) -> None:
-    model = templates.from_sentence(sentence)["model"]
+    model = sentences.from_sentence(sentence)["model"]
     assert isinstance(model, dict)
     assert model["temperature"] == temperature
 
@@ -82,16 +82,16 @@ def test_the_mood_sets_the_temperature(sentence: str, temperature: float) -> Non
     ],
 )
 def test_the_name_is_read_off_the_sentence(sentence: str, name: str) -> None:
-    assert templates.name_in(sentence) == name
+    assert sentences.name_in(sentence) == name
 
 
 @pytest.mark.parametrize("sentence", ["", "   ", "\x00\ud800\u202e", "x" * 100_000, "about about"])
 def test_any_text_gives_a_spec_that_can_be_stored(sentence: str) -> None:
-    spec = templates.from_sentence(sentence)
+    spec = sentences.from_sentence(sentence)
     assert rules.checked_spec(spec) == spec
     assert len(str(spec["instructions"])) < 3_000
 
 
 def test_the_same_sentence_gives_the_same_spec() -> None:
     sentence = "a funny beekeeper into honey and jazz"
-    assert templates.from_sentence(sentence) == templates.from_sentence(sentence)
+    assert sentences.from_sentence(sentence) == sentences.from_sentence(sentence)
