@@ -6,15 +6,13 @@ import asyncio
 import logging
 
 import psycopg
-from django.db import connections
-from psycopg.conninfo import make_conninfo
 
 from agentapp.drafts.outbox import WAKE_CHANNEL
+from agentapp.foundation.database import own_conninfo
 
 logger = logging.getLogger(__name__)
 
 BACK_OFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-_IN_A_DSN = ("dbname", "user", "password", "host", "port", "sslmode", "sslrootcert")
 
 
 async def hear_wake_ups(wake: asyncio.Event) -> None:
@@ -25,7 +23,9 @@ async def hear_wake_ups(wake: asyncio.Event) -> None:
     failures = 0
     while True:
         try:
-            async with await psycopg.AsyncConnection.connect(_dsn(), autocommit=True) as session:
+            async with await psycopg.AsyncConnection.connect(
+                own_conninfo(), autocommit=True
+            ) as session:
                 await session.execute(f"LISTEN {WAKE_CHANNEL}")
                 failures = 0
                 wake.set()
@@ -35,8 +35,3 @@ async def hear_wake_ups(wake: asyncio.Event) -> None:
             logger.warning("wake-ups are off for a moment: %s", type(error).__name__)
         await asyncio.sleep(BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)])
         failures += 1
-
-
-def _dsn() -> str:
-    known = connections["default"].get_connection_params()
-    return make_conninfo(**{key: known[key] for key in _IN_A_DSN if known.get(key)})

@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from agentapp.drafts import rules
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.foundation import clock
 from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.database import notify_on_commit
 from agentapp.foundation.errors import Refused
 from agentapp.foundation.prepared import insert_many, prepared
 from agentapp.identity.models import Account
@@ -82,8 +82,7 @@ def _logins(agent_id: int, platform: str) -> QuerySet[Account, uuid.UUID]:
 
 def wake() -> None:
     """Tell the senders, once this transaction commits; a lost notice costs them one poll."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, '')", [WAKE_CHANNEL])
+    notify_on_commit(WAKE_CHANNEL)
 
 
 def take_back(draft_id: int) -> bool:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from agentapp.engine.outcomes import Begun, Made, carry_out
@@ -16,7 +16,7 @@ from agentapp.engine.rules import deciding
 from agentapp.engine.rules.views import Action, Decision, Relevance
 from agentapp.foundation import faults
 from agentapp.foundation.gathering import Gathered
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.prepared import planned, prepared
 from agentapp.identity.models import Room
 from agentapp.intake import lanes
 from agentapp.intake.lanes import ClaimedLane
@@ -189,7 +189,7 @@ def _affordable(decision: Decision, level: Level) -> Decision:
 
 def _claimed(decision: Decision, lane: ClaimedLane) -> Decision:
     """Take messages to nobody, so that no other agent answers them; the first one wins."""
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(CLAIM, {"messages": list(decision.claims), "agent": lane.agent_id})
     is_mine = SpeakerClaim.objects.filter(
         message_id=decision.trigger.id, agent_id=lane.agent_id

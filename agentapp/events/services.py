@@ -11,6 +11,7 @@ from django.db import connection
 from agentapp.events.models import Event
 from agentapp.foundation import live
 from agentapp.foundation.errors import AgentError
+from agentapp.foundation.prepared import array, planned
 
 # Every change writes an event, so Django does not put this together anew each time.
 INSERT = """
@@ -25,17 +26,17 @@ FROM unnest(%(workspace_id)s::bigint[], %(agent_id)s::bigint[], %(room_id)s::big
         actor_kind, actor_id, payload, n)
 ORDER BY n RETURNING id
 """
-COLUMNS = (
-    "workspace_id",
-    "agent_id",
-    "room_id",
-    "type",
-    "subject_kind",
-    "subject_id",
-    "actor_kind",
-    "actor_id",
-    "payload",
-)
+COLUMNS = {
+    "workspace_id": "bigint",
+    "agent_id": "bigint",
+    "room_id": "bigint",
+    "type": "text",
+    "subject_kind": "text",
+    "subject_id": "text",
+    "actor_kind": "text",
+    "actor_id": "text",
+    "payload": "text",
+}
 
 
 class OutsideTransaction(AgentError):
@@ -98,13 +99,13 @@ def record_many(events: Iterable[Event]) -> None:
     rows = list(events)
     if not rows:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, {name: _column(rows, name) for name in COLUMNS})
+    with planned() as cursor:
+        cursor.execute(INSERT, {name: _column(rows, name, kind) for name, kind in COLUMNS.items()})
         for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
             row.pk = pk
     live.publish_on_commit("events", rows[-1].pk)
 
 
-def _column(rows: list[Event], name: str) -> list[object]:
+def _column(rows: list[Event], name: str, kind: str) -> str:
     values = [getattr(row, name) for row in rows]
-    return [json.dumps(value) for value in values] if name == "payload" else values
+    return array([json.dumps(value) for value in values] if name == "payload" else values, kind)

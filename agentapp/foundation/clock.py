@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from django.db import connection, models
 
+from agentapp.foundation.prepared.texts import planned
+
 
 class GreenroomNow(models.Func):
     """`greenroom_now()` in SQL, for race, lease and expiry predicates."""
@@ -23,7 +25,7 @@ def now() -> datetime:
     Returns:
         Aware UTC time of this statement, not of the transaction's start.
     """
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute("SELECT greenroom_now()")
         (value,) = cursor.fetchone()
     assert isinstance(value, datetime)

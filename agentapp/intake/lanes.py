@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict
-from agentapp.foundation.prepared import Change, prepared, prepared_update
+from agentapp.foundation.prepared import Change, planned, prepared, prepared_update
 from agentapp.intake.models import Lane
 
 MAX_ATTEMPTS = 5
@@ -127,7 +127,7 @@ def want(wanted: Sequence[Wanted]) -> bool:
     """
     if not wanted:
         return False
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             WANT,
             {
@@ -142,7 +142,7 @@ def want(wanted: Sequence[Wanted]) -> bool:
 
 def hasten(*, room_id: int) -> bool:
     """Let a room's agents decide now instead of waiting for files; say whether any waited."""
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(HASTEN, [room_id])
         return bool(cursor.rowcount)
 
@@ -154,7 +154,7 @@ def claim(*, limit: int, lease_seconds: float = LEASE_SECONDS) -> list[ClaimedLa
     """
     if limit < 1:
         return []
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(CLAIM, {"limit": limit, "lease": lease_seconds})
         return [ClaimedLane(*row) for row in cursor.fetchall()]
 
@@ -164,7 +164,7 @@ def extend(*, claimed: Iterable[ClaimedLane], lease_seconds: float = LEASE_SECON
     held = sorted((lane.id, lane.fence) for lane in claimed)
     if not held:
         return
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             EXTEND,
             {

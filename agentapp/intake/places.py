@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from agentapp.conversation.rules import stored_id
 from agentapp.foundation.envelope import Author, AuthorKind, Incoming, Place
 from agentapp.foundation.errors import NotFound
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.prepared import planned, prepared
 from agentapp.foundation.text import one_line
 from agentapp.identity.models import Account, Identity, Person, Room, Workspace
 from agentapp.identity.services.people import LOCAL, ensure_identity, handles
@@ -140,7 +139,7 @@ def enter(*, room: Room, identity: Identity) -> None:
     """Note that somebody is in a room; whoever wrote there is. Agents have memberships instead."""
     if identity.kind == Identity.Kind.AGENT:
         return
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(JOIN, [room.pk, identity.pk])
 
 

@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.prepared import planned
 from agentapp.foundation.units import dollars
 from agentapp.llm.errors import BudgetExhausted, Overtaken
 from agentapp.llm.models import Reservation, Spend
@@ -103,7 +104,7 @@ def reserve(holdings: Sequence[Holding]) -> None:
         NotEnough: It does not fit one of the purses. The caller's transaction must be rolled back.
     """
     rows = [(each, purse) for each in holdings for purse in each.purses]
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             RESERVE,
             {
@@ -132,7 +133,7 @@ def hold(purse: Purse, *, micros: int, is_background: bool) -> None:
     if micros == 0:
         return
     stops_at, share = money.background_limits(purse.day_micros)
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             HOLD,
             {
@@ -212,7 +213,7 @@ def settle(settlements: Sequence[Settlement]) -> None:
 
     Open reservations of these calls end; others are left alone, so that nothing settles twice.
     """
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             SETTLE,
             {

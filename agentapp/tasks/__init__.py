@@ -8,7 +8,7 @@ from __future__ import annotations
 from agentapp.tasks.demo import tick_demo
 from agentapp.tasks.drafts import tick_drafts
 from agentapp.tasks.gateway import tick_gateway
-from agentapp.tasks.lanes import tick_lanes, wake_lanes
+from agentapp.tasks.lanes import tick_lanes
 from agentapp.tasks.memory import tick_memory, tick_memory_upkeep
 from agentapp.tasks.safety import tick_safety
 from agentapp.tasks.talks import tick_talks
@@ -22,5 +22,4 @@ __all__ = [
     "tick_memory_upkeep",
     "tick_safety",
     "tick_talks",
-    "wake_lanes",
 ]

@@ -7,10 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.db.models import QuerySet
 
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.prepared import planned, prepared
 from agentapp.turns.models import Turn
 from agentapp.turns.rules import Spoken
 
@@ -121,7 +120,7 @@ Row = tuple[int, ...]
 
 def _by_place(statement: str, values: dict[str, list[Any]]) -> dict[int, list[Row]]:
     found: dict[int, list[Row]] = defaultdict(list)
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(statement, values)
         for place, *row in cursor.fetchall():
             found[place].append(tuple(row))

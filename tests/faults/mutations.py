@@ -12,8 +12,8 @@ from agentapp.foundation import faults
 from agentapp.foundation.envelope import Incoming, Outgoing, Receipt
 from agentapp.identity.models import Account
 from agentapp.intake import lanes
-from agentapp.intake.seen import Batch
 from agentapp.intake.models import Lane
+from agentapp.intake.seen import Batch
 from agentapp.intake.services import web
 from agentapp.moderation import services as moderation
 from bots.local import client

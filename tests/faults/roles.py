@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from unittest import mock
@@ -12,6 +13,7 @@ from unittest import mock
 from django.db.models import Q
 from django.test import override_settings
 
+from agentapp.drafts import publication
 from agentapp.drafts import services as drafts
 from agentapp.drafts.errors import DraftNotPending
 from agentapp.drafts.models import Draft, Outbound
@@ -85,6 +87,30 @@ async def _deliver() -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+    bridge.close()
+
+
+def look_back() -> None:
+    """Settle what dead senders left behind, without sending anything."""
+    with mock.patch.multiple(delivery, **HASTE):
+        asyncio.run(_look_back())
+
+
+async def _look_back() -> None:
+    bridge = Bridge()
+    holder = f"looks back-{os.getpid()}"
+    await bridge.call(publication.reclaim_lost)
+    accounts = {account.account_id: account for account in await bridge.call(_accounts)}
+    for piece in await bridge.call(publication.unknown_due, holder=holder, accounts=[*accounts]):
+        connector = LocalConnector(accounts[uuid.UUID(piece.account_id)], bridge)
+        receipt = await connector.read_back(piece)
+        await bridge.call(
+            publication.resolve_unknown,
+            outbound_id=piece.outbound_id,
+            holder=holder,
+            external_id=receipt.external_id if receipt else None,
+            message_id=receipt.message_id if receipt else None,
+        )
     bridge.close()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from django.db import connection
@@ -26,9 +27,12 @@ from tests.fakes.model_server import ModelServer
 from tests.faults import roles
 from tests.faults.victims import Nursery
 
-KILLS_PER_ROOM = 24  # a member may ask an agent 60 times a day
+KILLS_PER_ROOM = 150  # a member may ask an agent 60 times a day
 LEASE_PASSES = 25  # seconds; longer than the leases of lanes and pieces
-STOP_EVERY, SEND_EVERY = 17, 5  # kills; no divisors of the number of points
+BACK_OFF_PASSES = 60  # seconds; longer than a piece waits that did not arrive
+STOP_EVERY, SEND_EVERY = 3, 2  # answers
+AT_ONCE = 2  # rooms in which something is asked before processes are killed
+LIVES = 3  # processes killed over the same piece of work; one more has to be left
 ROUNDS = 40  # of undisturbed work until nothing is left
 _TOKEN = re.compile(r"q\d{4}")
 _ANSWER = re.compile(r'<untrusted kind="answer">(.*?)</untrusted>', re.DOTALL)
@@ -74,6 +78,7 @@ class Storm:
         self._nursery = nursery
         self._asked = 0
         self._late = 0
+        self._strikes = 0
         self.kills: Counter[str] = Counter()
         self.survivors: list[str] = []
         self._owner = make_user("root")
@@ -84,7 +89,7 @@ class Storm:
         self._stopped = self._make_agent("Bo")
         self.places = [
             self._open(f"Room {n}", self._agent, mode="own" if n % 2 else "approve")
-            for n in range(max(2, 2 * (1 + kills // (2 * KILLS_PER_ROOM))))
+            for n in range(2 * AT_ONCE * (1 + kills // (2 * AT_ONCE * KILLS_PER_ROOM)))
         ]
         self._stop_place = self._open("Stops", self._stopped, mode="own")
         nursery.warm(**self._question(self.places[0], agent=self._agent))
@@ -103,23 +108,33 @@ class Storm:
         add_agent(room_id=room.pk, agent_id=agent.pk, by=self._owner)
         return Place(room, member, waits_for_owner=mode == "approve")
 
-    def kill_at(self, point: str) -> None:
-        """Ask something and kill the process that passes this point; then let others go on."""
-        role = roles.ROLE_OF[point]
-        place = self._next_place(role)
-        words = self._question(place, agent=self._agent)
-        if role == "say":
-            self._kill(point, role, **words)
-        roles.say(**words)  # what a page does that got no answer
-        if role == "work":
-            self._kill(point, role)
+    def kill_at(self, *points: str) -> None:
+        """Ask something, and kill one process after the other at these points on the answer's way.
+
+        Points in their order, at most `LIVES` of one role: work that was cut off more often than
+        that is given up. Whatever a killed process leaves, the next one takes up.
+        """
+        by_role = {role: [p for p in points if roles.ROLE_OF[p] == role] for role in roles.ROLES}
+        asked = [
+            self._question(place, agent=self._agent)
+            for place in self._next_places(approves=bool(by_role["approve"]))
+        ]
+        self._kill_each(by_role["say"], "say", **asked[0])
+        for words in asked:
+            roles.say(**words)  # what a page does that got no answer
+        self._kill_each(by_role["work"], "work")
         roles.work()
-        if role == "approve":
-            self._kill(point, role)
+        self._kill_each(by_role["approve"], "approve")
         roles.approve()
         self._let_pass(6)  # seconds in which an approval can be undone
-        if role == "send":
-            self._kill(point, role)
+        for point in by_role["send"]:
+            self._kill(point, "send")
+            roles.look_back()
+            self._let_pass(BACK_OFF_PASSES)
+
+    def _kill_each(self, points: Iterable[str], role: str, **arguments: object) -> None:
+        for point in points:
+            self._kill(point, role, **arguments)
 
     def stop_amid_sending(self) -> None:
         """Suspend an agent while a sender is at work; count what appears after that returned."""
@@ -168,10 +183,14 @@ class Storm:
             after_suspension=self._late,
         )
 
-    def _next_place(self, role: str) -> Place:
-        """Return rooms in turn, every one several times; approvals only happen in some."""
-        fit = [place for place in self.places if place.waits_for_owner or role != "approve"]
-        return fit[self._asked // 3 % len(fit)]
+    def _next_places(self, *, approves: bool) -> list[Place]:
+        """Return some rooms in turn; where an approval is wanted one that needs it comes first."""
+        self._strikes += 1
+        first = self._strikes * AT_ONCE
+        some = [self.places[(first + n) % len(self.places)] for n in range(AT_ONCE)]
+        if approves:
+            some.sort(key=lambda place: not place.waits_for_owner)
+        return some
 
     def _question(self, place: Place, *, agent: Agent) -> dict[str, Any]:
         self._asked += 1
@@ -220,10 +239,31 @@ def tokens(text: str) -> Iterable[str]:
     return _TOKEN.findall(text)
 
 
+def ways() -> Iterator[tuple[str, ...]]:
+    """Return for ever which points are died at on an answer's way, so that all of them come up.
+
+    Everywhere a member's page or an owner's click can be cut off, at `LIVES` points of a worker,
+    and at as many of a sender: one of them after the piece has left, since nothing leaves twice.
+    """
+    of = {
+        role: [point for point in roles.WEB_POINTS if roles.ROLE_OF[point] == role]
+        for role in roles.ROLES
+    }
+    leaves = of["send"].index("piece.left")
+    before, after = of["send"][:leaves], of["send"][leaves:]
+    for n in count():
+        chosen = {*of["say"], *of["approve"], after[n % len(after)]}
+        for points, some in ((of["work"], LIVES), (before, LIVES - 1)):
+            chosen |= {points[(n * some + k) % len(points)] for k in range(some)}
+        yield tuple(point for point in roles.WEB_POINTS if point in chosen)
+
+
 def rage(storm: Storm, *, kills: int) -> None:
-    """Kill at every point in turn, in every room in turn; suspend and deliver now and then."""
-    for n in range(kills):
-        storm.kill_at(roles.WEB_POINTS[n % len(roles.WEB_POINTS)])
+    """Kill on the way of answer after answer; suspend and deliver now and then."""
+    for n, points in enumerate(ways()):
+        if storm.kills.total() + len(storm.survivors) >= kills:
+            return
+        storm.kill_at(*points)
         if n % STOP_EVERY == 0:
             storm.stop_amid_sending()
         if n % SEND_EVERY == 0:

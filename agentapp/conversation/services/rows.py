@@ -13,7 +13,7 @@ from agentapp.conversation import rules
 from agentapp.conversation.models import Message
 from agentapp.conversation.rules import Said
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.prepared import planned, prepared
 from agentapp.identity.models import Room
 
 INSERT = """
@@ -77,7 +77,7 @@ _COLUMNS = tuple(field.name for field in fields(Row))
 def insert(rows: Sequence[Row]) -> dict[tuple[int, str], int]:
     """Write rows in one statement; return the ids of those that were not there, by place."""
     columns = {name: [getattr(row, name) for row in rows] for name in _COLUMNS}
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(INSERT, columns)
         return {(room_id, external_id): pk for room_id, external_id, pk in cursor.fetchall()}
 

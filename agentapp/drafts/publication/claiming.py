@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 
 from agentapp.drafts import outbox, rules
@@ -25,7 +25,7 @@ from agentapp.feedback.services import reward
 from agentapp.foundation import clock, faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.envelope import Outgoing
-from agentapp.foundation.prepared import Change, prepared, prepared_update
+from agentapp.foundation.prepared import Change, planned, prepared, prepared_update
 from agentapp.llm.queries import budget_left
 from agentapp.presence.models import Membership
 from agentapp.safety.models import SafetyState
@@ -83,14 +83,14 @@ def claim_due(*, holder: str, accounts: Sequence[uuid.UUID], limit: int = 20) ->
 
 
 def _due(accounts: Sequence[uuid.UUID], limit: int) -> list[tuple[int, int, int]]:
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(_DUE, [list(accounts), limit])
         return list(cursor.fetchall())
 
 
 def _lock_agents(agent_ids: Iterable[int]) -> None:
     """Make a pause of these agents wait for this claim, or this claim for the pause."""
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             "SELECT 1 FROM agentapp_agent WHERE id = ANY(%s) ORDER BY id FOR SHARE",
             [sorted(set(agent_ids))],

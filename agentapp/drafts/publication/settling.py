@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from agentapp.drafts.models import Draft, Outbound
@@ -19,7 +19,7 @@ from agentapp.drafts.trail import note, note_all
 from agentapp.foundation import clock, faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.envelope import Outgoing
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.prepared import planned, prepared
 from agentapp.notifications.services import notify
 
 MAX_ATTEMPTS = 5
@@ -77,7 +77,7 @@ def mark_all_sent(*, holder: str, sent: Sequence[Sent]) -> set[int]:
         piece.external_id = said[piece.pk].external_id
         if piece.action == Outbound.Action.SEND:
             piece.message_id = said[piece.pk].message_id
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             _SENT,
             {
@@ -259,7 +259,7 @@ def _end(drafts: list[Draft], status: str, *, reason: str = "") -> None:
     for draft in drafts:
         draft.status = status
         draft.reason = reason
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             _ENDED,
             {

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from agentapp.conversation.models import Message
 from agentapp.conversation.queries import readable
 from agentapp.foundation import clock
-from agentapp.foundation.prepared import prepared, prepared_by
+from agentapp.foundation.prepared import planned, prepared, prepared_by
 from agentapp.identity import limits
 from agentapp.identity.models import Agent, Participant, Room
 from agentapp.intake.lanes import ClaimedLane
@@ -187,7 +186,7 @@ def may_go_on(*, turn: Turn, lane: ClaimedLane) -> bool:
 
 def may_each_go_on(thoughts: Sequence[tuple[Turn, ClaimedLane]]) -> list[bool]:
     """Say of several thoughts whether their agents may go on with them; one statement."""
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             MAY_GO_ON,
             {

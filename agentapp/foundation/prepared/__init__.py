@@ -7,7 +7,9 @@ under the same text, so that the server keeps its plan as well.
 
 from __future__ import annotations
 
+from agentapp.foundation.prepared.arrays import array
 from agentapp.foundation.prepared.reads import Prepared, prepared, prepared_by
+from agentapp.foundation.prepared.texts import planned
 from agentapp.foundation.prepared.writes import (
     Change,
     PreparedUpdate,
@@ -20,8 +22,10 @@ __all__ = [
     "Change",
     "Prepared",
     "PreparedUpdate",
+    "array",
     "insert",
     "insert_many",
+    "planned",
     "prepared",
     "prepared_by",
     "prepared_update",

@@ -5,18 +5,14 @@ The arguments become the rows of a table, `asked`, and every place of an argumen
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
-from django.db import connection
-from django.db.models import Field
 from psycopg.types.json import Jsonb
 
-from agentapp.foundation.prepared.arguments import Given
+from agentapp.foundation.prepared.arrays import array, array_of, read_as
 
 # In this order: True is an int, and a moment is a date.
 _TYPES: tuple[tuple[type, str], ...] = (
@@ -30,8 +26,6 @@ _TYPES: tuple[tuple[type, str], ...] = (
     (uuid.UUID, "uuid"),
     (Jsonb, "jsonb"),
 )
-# Postgres takes lists of these as they are; all others go as text.
-_PLAIN = {"boolean", "bigint", "double precision", "numeric", "text", "timestamptz", "date", "uuid"}
 
 Calls = Sequence[Mapping[str, object]]
 
@@ -61,10 +55,10 @@ class Asked:
         place = self.names.index(name)
         return read_as(f"asked.a{place}", self.types[place])
 
-    def params(self) -> list[Any]:
+    def params(self) -> list[str]:
         """Return the table's columns as parameters."""
         return [
-            [sendable(call[name], kind) for call in self._calls]
+            array([call[name] for call in self._calls], kind)
             for name, kind in zip(self.names, self.types, strict=True)
         ]
 
@@ -75,18 +69,6 @@ class Asked:
         return _scalar(value)
 
 
-def placed(sql: str, slots: Sequence[object], place: Callable[[str], str]) -> str:
-    """Put `place(name)` where an argument stands in a text; other parameters stay parameters."""
-    first, *rest = sql.split("%s")
-    filled = [place(slot.value) if isinstance(slot, Given) else "%s" for slot in slots]
-    return first + "".join(a + b for a, b in zip(filled, rest, strict=True))
-
-
-def fixed(slots: Sequence[object]) -> list[Any]:
-    """Return the parameters that are the same for every call."""
-    return [slot for slot in slots if not isinstance(slot, Given)]
-
-
 def _scalar(value: object) -> str:
     if value is None:
         return "bigint"
@@ -94,35 +76,3 @@ def _scalar(value: object) -> str:
         if isinstance(value, kind):
             return name
     raise TypeError(f"A {type(value).__name__} cannot stand in a statement for many calls.")
-
-
-def kind_of(field: Field[Any, Any]) -> str:
-    """Return the type as which a column's values are sent; too long a text stays an error."""
-    kind = field.db_type(connection) or ""
-    if kind.startswith(("varchar", "text")):
-        return "text"
-    if kind in {"integer", "smallint"}:
-        return "bigint"
-    return "timestamptz" if kind == "timestamp with time zone" else kind
-
-
-def array_of(kind: str) -> str:
-    """Return the place of a list of values of a type."""
-    return f"%s::{kind if kind in _PLAIN else 'text'}[]"
-
-
-def read_as(column: str, kind: str) -> str:
-    """Return a column of sent values with its own type."""
-    return column if kind in _PLAIN else f"{column}::{kind}"
-
-
-def sendable(value: object, kind: str) -> object:
-    """Return a value as it goes into such a list."""
-    if value is None or kind in _PLAIN:
-        return value
-    if isinstance(value, Jsonb):
-        return json.dumps(value.obj)
-    if isinstance(value, list):
-        # Arrays of arrays cannot differ in length; these are numbers, so nothing needs quoting.
-        return "{" + ",".join(str(int(each)) for each in value) + "}"
-    return str(value)

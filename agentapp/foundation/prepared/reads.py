@@ -13,8 +13,9 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 
-from agentapp.foundation.prepared.arguments import Argument, Given
-from agentapp.foundation.prepared.many import Asked, fixed, placed
+from agentapp.foundation.prepared.arguments import Argument
+from agentapp.foundation.prepared.many import Asked
+from agentapp.foundation.prepared.texts import Text, planned, text_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,12 +23,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A compiled query; `slots` are its parameters in order, `Given` where one is to come."""
+    """A compiled query; `one` is its text for the arguments of one call."""
 
     queryset: QuerySet[Any, Any]
     compiler: Any
-    sql: str
-    slots: tuple[object, ...]
+    text: Text
+    one: str
     converters: Any
     many: dict[tuple[str, ...], str] = field(default_factory=dict)  # texts by types of arguments
 
@@ -57,8 +58,11 @@ class Prepared(Generic[P, T]):
         made = self._made.get(tuple(kwargs[name] for name in self._shape)) or self._make(kwargs)
         if made.queryset.query.select_for_update and connection.get_autocommit():
             raise TransactionManagementError("Rows can only be locked in a transaction.")
-        params = [kwargs[slot.value] if isinstance(slot, Given) else slot for slot in made.slots]
-        return _built(made, as_sql=lambda *_args, **_kwargs: (made.sql, params))
+        with planned() as cursor:
+            given: list[Any] = [kwargs[name] for name in made.text.names]
+            cursor.execute(made.one, given)
+            rows = cursor.fetchall()
+        return _built(made, rows)
 
     def many(self, calls: Sequence[Mapping[str, object]]) -> list[list[T]]:
         """Run the query for the arguments of many calls in one statement.
@@ -80,15 +84,12 @@ class Prepared(Generic[P, T]):
         asked = Asked([{k: v for k, v in c.items() if k not in self._shape} for c in calls])
         sql = made.many.get(asked.types)
         if sql is None:
-            one = placed(made.sql, made.slots, asked.column)
+            one = made.text.with_places(asked.column)
             sql = made.many[asked.types] = _FOR_MANY.format(table=asked.table(), one=one)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [*asked.params(), *fixed(made.slots)])
+        with planned() as cursor:
+            cursor.execute(sql, asked.params())
             rows = cursor.fetchall()
-        width = made.compiler.col_count
-        found: list[T] = _built(
-            made, execute_sql=lambda *_args, **_kwargs: [[row[1 : width + 1] for row in rows]]
-        )
+        found: list[T] = _built(made, [row[1:] for row in rows])
         results: list[list[T]] = [[] for _ in calls]
         for row, each in zip(rows, found, strict=True):
             results[row[0] - 1].append(each)
@@ -124,20 +125,22 @@ class Prepared(Generic[P, T]):
             }
         )
         compiler = queryset.query.get_compiler(connection=connection, elide_empty=False)
-        sql, slots = compiler.as_sql()
+        text = text_of(*compiler.as_sql())
         columns = [column[0] for column in compiler.select[: compiler.col_count]]
-        made = _Made(queryset, compiler, sql, tuple(slots), compiler.get_converters(columns))
+        converters = compiler.get_converters(columns)
+        made = _Made(queryset, compiler, text, text.for_one(), converters)
         self._made[tuple(arguments[name] for name in self._shape)] = made
         return made
 
 
-def _built(made: _Made, **instead: Callable[..., object]) -> list[Any]:
-    """Let the queryset build its objects as ever, with parts of its compiler put in place."""
+def _built(made: _Made, rows: Sequence[tuple[object, ...]]) -> list[Any]:
+    """Let the queryset build its objects as ever, from rows that were fetched already."""
+    width = made.compiler.col_count
     ready = copy.copy(made.compiler)
     ready.connection = connection
     ready.get_converters = lambda _expressions: made.converters
-    for name, part in instead.items():
-        setattr(ready, name, part)
+    # Where rows are locked, a subquery may give columns that only it needs.
+    ready.execute_sql = lambda *_args, **_kwargs: [[row[:width] for row in rows]]
     run = made.queryset.all()
     run.query.get_compiler = lambda *_args, **_kwargs: ready  # type: ignore[method-assign]
     return list(run)

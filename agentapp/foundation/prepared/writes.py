@@ -7,21 +7,16 @@ from dataclasses import dataclass, field
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model, QuerySet
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.sql import UpdateQuery
 
-from agentapp.foundation.prepared.arguments import Argument, Given
-from agentapp.foundation.prepared.many import (
-    Asked,
-    array_of,
-    fixed,
-    kind_of,
-    placed,
-    read_as,
-    sendable,
-)
+from agentapp.foundation.prepared.arguments import Argument
+from agentapp.foundation.prepared.arrays import array, array_of, kind_of, read_as
+from agentapp.foundation.prepared.many import Asked
+from agentapp.foundation.prepared.texts import Text, planned, text_of
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Model)
@@ -32,11 +27,10 @@ Change = tuple[QuerySet[Any, Any], Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
-    """A text and its parameters in order, `Given` where one is to come."""
+    """A text with its places; `one` is it for the arguments of one call."""
 
-    sql: str
-    slots: tuple[object, ...]
-    written: int  # how many of the slots stand before the condition
+    text: Text
+    one: str
     types: Mapping[str, str]  # of the columns that arguments are written to
     many: dict[tuple[str, ...], str] = field(default_factory=dict)  # texts by types of arguments
 
@@ -57,11 +51,9 @@ class PreparedUpdate(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> int:
         """Change the rows and return how many; arguments by name only, fit for the driver."""
         made = self._made or self._make(kwargs)
-        params: list[Any] = [
-            kwargs[slot.value] if isinstance(slot, Given) else slot for slot in made.slots
-        ]
-        with connection.cursor() as cursor:
-            cursor.execute(made.sql, params)
+        with planned() as cursor:
+            given: list[Any] = [kwargs[name] for name in made.text.names]
+            cursor.execute(made.one, given)
             return int(cursor.rowcount)
 
     def many(self, calls: Sequence[Mapping[str, object]]) -> list[bool]:
@@ -78,14 +70,11 @@ class PreparedUpdate(Generic[P]):
         asked = Asked(calls, made.types)
         sql = made.many.get(asked.types)
         if sql is None:
-            change, where, condition = placed(made.sql, made.slots, asked.column).partition(_WHERE)
+            change, where, condition = made.text.with_places(asked.column).partition(_WHERE)
             sql = f"{change} FROM {asked.table()}{where}{condition} RETURNING asked.n"
             made.many[asked.types] = sql
-        # The table of arguments stands between what is written and the condition.
-        before = sum(not isinstance(slot, Given) for slot in made.slots[: made.written])
-        constants = fixed(made.slots)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [*constants[:before], *asked.params(), *constants[before:]])
+        with planned() as cursor:
+            cursor.execute(sql, asked.params())
             changed = {n for (n,) in cursor.fetchall()}
         return [place in changed for place in range(1, len(calls) + 1)]
 
@@ -93,11 +82,12 @@ class PreparedUpdate(Generic[P]):
         queryset, values = self._build(**{name: Argument(name) for name in arguments})
         query: Any = queryset.query.chain(UpdateQuery)
         query.add_update_values(dict(values))
-        sql, slots = query.get_compiler(connection=connection, elide_empty=False).as_sql()
+        compiler = query.get_compiler(connection=connection, elide_empty=False)
+        text = text_of(*compiler.as_sql())
         fields = {value.name: name for name, value in values.items() if isinstance(value, Argument)}
         column = queryset.model._meta.get_field
         types = {argument: kind_of(column(name)) for argument, name in fields.items()}
-        self._made = _Statement(sql, tuple(slots), sql.partition(_WHERE)[0].count("%s"), types)
+        self._made = _Statement(text, text.for_one(), types)
         return self._made
 
 
@@ -130,26 +120,43 @@ def insert_many(rows: Sequence[M]) -> list[M]:
         model,
         *((column.attname, functions.get(column.attname).__class__) for column in columns),
     )
-    sql = _inserts.get(key)
-    if sql is None:
-        sql = _inserts[key] = _insert_sql(model, columns, functions)
-    params = [
-        [_sent(column, getattr(row, column.attname)) for row in rows]
-        for column in columns
-        if column.attname not in functions
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*params, list(range(len(rows)))])
+    made = _inserts.get(key)
+    if made is None:
+        made = _inserts[key] = _insert(model, columns, functions)
+    database = connections[DEFAULT_DB_ALIAS]
+    with planned() as cursor:
+        cursor.execute(made.sql, [column.sent(rows, database) for column in made.given])
         returned = cursor.fetchall()
     for row, values in zip(rows, returned, strict=True):
-        for made, value in zip(model._meta.db_returning_fields, values, strict=True):
-            setattr(row, made.attname, value)
+        for attribute, value in zip(made.returned, values, strict=True):
+            setattr(row, attribute, value)
         row._state.adding = False
         row._state.db = DEFAULT_DB_ALIAS
     return list(rows)
 
 
-_inserts: dict[tuple[object, ...], str] = {}
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column whose values are given, and the type as which they are sent."""
+
+    field: Field[Any, Any]
+    kind: str
+
+    def sent(self, rows: Sequence[Model], database: BaseDatabaseWrapper) -> str:
+        name, ready = self.field.attname, self.field.get_db_prep_save
+        return array([ready(getattr(row, name), database) for row in rows], self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Insert:
+    """A text, the columns that it takes, and the attributes that it fills in."""
+
+    sql: str
+    given: tuple[_Column, ...]
+    returned: tuple[str, ...]
+
+
+_inserts: dict[tuple[object, ...], _Insert] = {}
 
 
 def _is_given(row: Model, column: Field[Any, Any]) -> bool:
@@ -163,26 +170,31 @@ def _checked(value: object) -> object:
     return value
 
 
-def _sent(column: Field[Any, Any], value: object) -> object:
-    return sendable(column.get_db_prep_save(value, connection), kind_of(column))
-
-
-def _insert_sql(model: type[Model], columns: Sequence[Any], functions: Mapping[str, object]) -> str:
+def _insert(
+    model: type[Model], columns: Sequence[Field[Any, Any]], functions: Mapping[str, object]
+) -> _Insert:
     quote = connection.ops.quote_name
     compiler: Any = model._base_manager.all().query.get_compiler(connection=connection)
-    given = [column for column in columns if column.attname not in functions]
+    given = {
+        column.attname: _Column(column, kind_of(column))
+        for column in columns
+        if column.attname not in functions
+    }
     places = [
-        compiler.compile(functions[column.attname])[0]
-        if column.attname in functions
-        else read_as(f"given.{quote(column.column)}", kind_of(column))
+        read_as(f"given.{quote(str(column.column))}", given[column.attname].kind)
+        if column.attname in given
+        else compiler.compile(functions[column.attname])[0]
         for column in columns
     ]
-    names = ", ".join(quote(column.column) for column in columns)
-    arrays = ", ".join([*(array_of(kind_of(column)) for column in given), "%s::bigint[]"])
-    given_names = ", ".join([*(quote(column.column) for column in given), '"#"'])
-    returned = ", ".join(quote(str(column.column)) for column in model._meta.db_returning_fields)
+    names = ", ".join(quote(str(column.column)) for column in columns)
+    arrays = ", ".join(array_of(column.kind) for column in given.values())
+    given_names = ", ".join(quote(str(column.field.column)) for column in given.values())
+    filled_in = model._meta.db_returning_fields
+    returned = ", ".join(quote(str(column.column)) for column in filled_in)
     # Rows are written and returned in the order of "#", a name that no column has.
-    return (
+    text = (
         f"INSERT INTO {quote(model._meta.db_table)} ({names}) SELECT {', '.join(places)}"  # noqa: S608
-        f' FROM unnest({arrays}) AS given({given_names}) ORDER BY "#" RETURNING {returned}'
+        f' FROM unnest({arrays}) WITH ORDINALITY AS given({given_names}, "#")'
+        f' ORDER BY "#" RETURNING {returned}'
     )
+    return _Insert(text, tuple(given.values()), tuple(column.attname for column in filled_in))

@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, F, Value, When
 
 from agentapp.events import services as events
 from agentapp.events.models import Event
+from agentapp.foundation.prepared import planned
 from agentapp.identity.models import Account
 
 LEASE_SECONDS = 15.0
@@ -114,7 +115,7 @@ def take_free(
 
     Writes: Account (holder, lease, fence). Announces: `account.leased`, once.
     """
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             _TAKE,
             {
@@ -135,7 +136,7 @@ def renew(*, holder: str) -> dict[uuid.UUID, int]:
 
     A login that is missing is lost: its lease ran out, or its agent is archived.
     """
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(_RENEW, {"holder": holder, "seconds": LEASE_SECONDS})
         return dict(cursor.fetchall())
 
@@ -172,7 +173,7 @@ def report_health(*, holder: str, reports: Sequence[HealthReport]) -> list[Healt
     """
     if not reports:
         return []
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(
             _REPORT,
             {

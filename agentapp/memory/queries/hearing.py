@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 
+from agentapp.foundation.prepared import planned
 from agentapp.memory.embeddings import EMBEDDING_MODEL, Vector
 from agentapp.memory.queries.halves import Halves, take_halves
 
@@ -197,7 +198,7 @@ def list_heard(
     )
     connection.ensure_connection()
     take_halves(connection.connection)
-    with connection.cursor() as cursor:
+    with planned() as cursor:
         cursor.execute(FOUND_ROWS, asked)
         return [Heard(*row) for row in cursor.fetchall()]
 

@@ -6,12 +6,13 @@ import hashlib
 import logging
 from collections.abc import Sequence
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from agentapp.conversation.models import Message
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.prepared import planned
 from agentapp.memory import queries, rules
 from agentapp.memory.embeddings import EmbeddingUnavailable, Vector
 from agentapp.memory.models import Memory
@@ -129,7 +130,7 @@ def rewrite_from_message(*, message_id: int) -> list[int]:
 def mark_used(*, memory_ids: Sequence[int], room_id: int) -> None:
     """Count that these memories were used for an answer in this room; one statement."""
     if memory_ids:
-        with connection.cursor() as cursor:
+        with planned() as cursor:
             cursor.execute(MARK_USED, {"ids": list(memory_ids), "room_id": room_id})
 
 

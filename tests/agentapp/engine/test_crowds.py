@@ -147,14 +147,13 @@ def test_ticks_run_twice_at_once_do_no_harm(live: Stage) -> None:
     live.say("@Bo hello")
     ticks = [
         tasks.tick_lanes,
-        tasks.wake_lanes,
         tasks.tick_gateway,
         tasks.tick_safety,
         tasks.tick_drafts,
         tasks.tick_memory,
         tasks.tick_demo,
     ]
-    found = in_threads(14, lambda n: ticks[n % 7]())
+    found = in_threads(12, lambda n: ticks[n % 6]())
     assert [each for each in found if isinstance(each, Exception)] == []
     assert worker.crew().wait(timeout=20)
     assert Draft.objects.count() == 1

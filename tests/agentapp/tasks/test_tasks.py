@@ -7,14 +7,13 @@ from celery import current_app
 from agentapp import tasks
 from agentapp.config.schedule import TICKS
 from agentapp.events.services import record
-from agentapp.intake import wakeups
 from agentapp.notifications import alerts
 from agentapp.notifications.models import Notification
 from tests.cast import Cast
 
 
 def test_every_clock_hand_is_a_task() -> None:
-    wanted = {tick.task for tick in TICKS} | {wakeups.TASK}
+    wanted = {tick.task for tick in TICKS}
     assert wanted <= set(current_app.tasks)
     assert {getattr(tasks, name).name for name in tasks.__all__} == wanted
 

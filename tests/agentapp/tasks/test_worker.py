@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from agentapp.drafts.models import Draft
 from agentapp.foundation import clock
-from agentapp.intake import wakeups
 from agentapp.intake.models import Lane
 from agentapp.turns.models import Turn
 from tests.agentapp.engine.stage import Stage
@@ -25,16 +24,6 @@ def wait_for(what: Callable[[], bool]) -> None:
     while not what():
         assert time.monotonic() < until, "it never happened"
         time.sleep(0.05)
-
-
-def wake_until(what: Callable[[], bool]) -> None:
-    """Do what the beat does: look again every now and then."""
-
-    def woken() -> bool:
-        wakeups.wake()
-        return what()
-
-    wait_for(woken)
 
 
 def test_a_posted_message_wakes_a_worker_that_answers(live: Stage, start_worker: Start) -> None:
@@ -55,7 +44,7 @@ def test_a_worker_that_is_told_to_stop_leaves_at_once_and_loses_nothing(
     assert Lane.objects.get(agent=live.cast.bo).lease_until is None
     assert not Draft.objects.exists()
     start_worker()
-    wake_until(Draft.objects.exists)
+    wait_for(Draft.objects.exists)
     assert live.draft(live.cast.bo).text == "You said something kind."
     assert Turn.objects.get(agent=live.cast.bo).retries == 1
 
@@ -71,7 +60,7 @@ def test_a_worker_killed_in_mid_sentence_is_replaced_and_speaks_once(
     assert not Draft.objects.exists()
     with clock.shifted(timedelta(minutes=5)):
         start_worker()
-        wake_until(Draft.objects.exists)
+        wait_for(Draft.objects.exists)
     assert Draft.objects.count() == 1
     assert live.draft(live.cast.bo).text == "You said something kind."
     assert len(live.server.completions()) == 2
