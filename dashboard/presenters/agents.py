@@ -18,6 +18,7 @@ from agentapp.identity.policy import visible
 from agentapp.presence.models import Membership
 from agentapp.turns.models import Turn
 from dashboard.presenters.faces import NOBODY, Face, agent_face, identity_face
+from dashboard.presenters.files import words_of
 from dashboard.presenters.messages import shortened
 from dashboard.presenters.stamps import stamp
 from dashboard.presenters.states import StateShown, states_of
@@ -159,7 +160,9 @@ def show_noticed(user: User, agent: Agent) -> list[NoticedShown]:
 
 def _noticed(turn: Turn, message: Message | None) -> NoticedShown:
     gone = message is None or message.deleted_at is not None
-    text = "a message that is gone" if gone or message is None else shortened(message.text)
+    text = "a message that is gone"
+    if message is not None and not gone:
+        text = shortened(words_of(message.text, message.file_count))
     words = decision_words(turn)
     return NoticedShown(
         turn_id=turn.pk,

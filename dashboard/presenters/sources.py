@@ -14,6 +14,7 @@ from agentapp.identity.policy import visible
 from agentapp.memory.models import Memory
 from agentapp.turns.models import Turn
 from dashboard.presenters.faces import identity_face
+from dashboard.presenters.files import words_of
 from dashboard.presenters.messages import shortened
 
 LINE_CHARACTERS = 280
@@ -88,7 +89,7 @@ def _messages(turn: Turn, messages: Mapping[int, Message]) -> SourceShown | None
             continue
         room = reverse("room", args=[message.room_id])
         name = identity_face(message.author).name
-        text = f"{name}: {shortened(message.text, LINE_CHARACTERS)}"
+        text = f"{name}: {shortened(words_of(message.text, message.file_count), LINE_CHARACTERS)}"
         lines.append(SourceLine(text, f"{room}#message-{pk}"))
     return SourceShown(title="Recent messages", size=str(len(ids)), lines=lines) if ids else None
 

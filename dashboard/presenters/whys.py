@@ -16,6 +16,7 @@ from agentapp.turns.models import Turn
 from dashboard.presenters.agents import decision_words
 from dashboard.presenters.deeds import CallShown, DeedShown, show_deeds
 from dashboard.presenters.faces import Face, agent_face, identity_face
+from dashboard.presenters.files import words_of
 from dashboard.presenters.messages import shortened
 from dashboard.presenters.rooms import (
     LineShown,
@@ -155,7 +156,9 @@ def _show(
     line = None
     if trigger is not None and trigger.deleted_at is None:
         line = LineShown(
-            identity_face(trigger.author), shortened(trigger.text, 400), trigger.sent_at
+            identity_face(trigger.author),
+            shortened(words_of(trigger.text, trigger.file_count), 400),
+            trigger.sent_at,
         )
     return WhyShown(
         turn_id=turn.pk,

@@ -14,13 +14,17 @@ from django.urls import reverse
 from PIL import Image
 
 from agentapp.conversation.models import Attachment, Message
+from agentapp.drafts.models import DraftFile, Outbound
+from agentapp.drafts.services import approve, attach
 from agentapp.files.models import FileBytes, StoredFile
 from agentapp.files.rules import clean_name
-from agentapp.identity.models import Room
+from agentapp.files.services import Given
+from agentapp.foundation import clock
+from agentapp.identity.models import Identity, Room
 from agentapp.identity.services.rooms import create_room
 from tests.cast import Cast
 from tests.dashboard.pages.conftest import Visit
-from tests.dashboard.pages.world import AS_SCRIPT
+from tests.dashboard.pages.world import AS_SCRIPT, make_draft, publish, seen
 
 TEXT = b"One line.\nAnother line."
 
@@ -194,11 +198,75 @@ def test_messages_without_files_cost_no_query_for_them(cast: Cast, sam: Client) 
     sam.post(reverse("room_say", args=[cast.lounge.pk]), {"text": "Hi"}, **AS_SCRIPT)
     with CaptureQueriesContext(connection) as queries:
         sam.get(address)
-    assert not [q for q in queries if "attachment" in q["sql"] or "storedfile" in q["sql"]]
+    asked = [str(query["sql"]) for query in queries]
+    assert not [sql for sql in asked if "attachment" in sql or "storedfile" in sql]
     for n in range(3):
         send(sam, cast.lounge, (f"{n}.txt", TEXT))
     with CaptureQueriesContext(connection) as queries:
         sam.get(address)
-    asked = [q["sql"] for q in queries if "attachment" in q["sql"]]
+    asked = [sql for query in queries if "attachment" in (sql := str(query["sql"]))]
     assert len(asked) == 1
     assert not [sql for sql in asked if "filebytes" in sql]
+
+
+def test_a_drafts_file_is_for_who_decides_about_it(
+    cast: Cast, sam: Client, root: Client, olga: Client
+) -> None:
+    draft = make_draft(cast)
+    address = reverse("draft_attach", args=[draft.pk])
+    upload = SimpleUploadedFile("plan.png", picture())
+    sam.post(address, seen(draft, files=[upload]), **AS_SCRIPT)
+    assert not DraftFile.objects.exists()
+    upload.seek(0)
+    card = root.post(address, seen(draft, files=[upload]), **AS_SCRIPT).content.decode()
+    row = DraftFile.objects.get()
+    for name in ("draft_file", "draft_file_picture"):
+        shown = reverse(name, args=[row.pk])
+        assert shown in card
+        assert root.get(shown).status_code == 200
+        assert {browser.get(shown).status_code for browser in (sam, olga)} == {404}
+    answer = root.post(reverse("draft_send", args=[draft.pk]), seen(draft), **AS_SCRIPT)
+    assert "changed after you opened it" in answer.content.decode()
+    draft.refresh_from_db()
+    gone = reverse("draft_detach", args=[draft.pk, row.pk])
+    assert sam.post(gone, seen(draft), **AS_SCRIPT).status_code == 404
+    root.post(gone, seen(draft), **AS_SCRIPT)
+    assert not StoredFile.objects.exists()
+
+
+def test_only_an_agents_owner_corrects_what_it_said(
+    cast: Cast, sam: Client, root: Client, olga: Client
+) -> None:
+    draft = make_draft(cast)
+    approve(draft_id=draft.pk, version=draft.version, content_hash=draft.content_hash, by=cast.root)
+    publish(draft)
+    said = Message.objects.create(
+        workspace=cast.workspace,
+        room=cast.lounge,
+        external_id="said",
+        author=Identity.objects.get(agent=cast.ada, platform="local"),
+        text=draft.text,
+        sent_at=clock.now(),
+    )
+    Outbound.objects.filter(draft=draft).update(message=said, external_id="said")
+    address = reverse("message_correct", args=[said.pk])
+    assert "Edit" in root.get(reverse("message", args=[said.pk])).content.decode()
+    assert address not in sam.get(reverse("message", args=[said.pk])).content.decode()
+    for browser in (sam, olga):
+        for page in (address, reverse("message_retract", args=[said.pk])):
+            assert browser.post(page, {"text": "Mine now"}, **AS_SCRIPT).status_code == 404
+    assert not Outbound.objects.exclude(action="send").exists()
+    assert root.post(address, {"text": " "}, **AS_SCRIPT).status_code == 422
+    assert root.post(address, {"text": "Better."}, **AS_SCRIPT).status_code == 200
+    assert Outbound.objects.get(action="edit").text == "Better."
+    root.post(reverse("message_retract", args=[said.pk]), **AS_SCRIPT)
+    assert Outbound.objects.filter(action="retract").exists()
+
+
+def test_files_go_with_their_room(cast: Cast, sam: Client) -> None:
+    send(sam, cast.lounge, ("plan.png", picture()))
+    draft = make_draft(cast)
+    given = Given("a.txt", TEXT)
+    attach(draft_id=draft.pk, version=draft.version, given=given, by=cast.root)
+    cast.lounge.delete()
+    assert (StoredFile.objects.count(), FileBytes.objects.count()) == (0, 0)
