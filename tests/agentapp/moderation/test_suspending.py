@@ -124,8 +124,8 @@ def test_suspending_waits_for_what_is_on_the_wire(live_cast: Cast) -> None:
 
     def finish() -> None:
         time.sleep(0.5)
+        settled_at.append(time.monotonic())  # before: others see the commit before this thread does
         mark_sent(outbound_id=piece.outbound_id, holder="sender", external_id="x")
-        settled_at.append(time.monotonic())
         connection.close()
 
     sender = threading.Thread(target=finish)
