@@ -35,6 +35,27 @@ def attach_all(messages: Sequence[tuple[int, Room, Sequence[IncomingFile]]]) -> 
         Message.objects.filter(pk=message_id).update(file_count=min(len(files), rules.MOST_FILES))
 
 
+def take_over(*, message_id: int, files: Sequence[IncomingFile]) -> None:
+    """Give a message that came before its own sender told of it the bytes that are here already.
+
+    A platform may show an own file before its send is answered; then it is wanted, or was even
+    fetched. Writes: Attachment. Costs nothing for files that are not here.
+    """
+    for n, each in enumerate(files):
+        if not each.stored:
+            continue
+        row = Attachment.objects.select_for_update(of=("self",)).filter(message=message_id, n=n)
+        found = row.select_related("file").first()
+        if found is None or found.file_id == each.stored:
+            continue
+        fetched = found.file
+        Attachment.objects.filter(pk=found.pk).update(
+            state=State.KEPT, reason="", file=each.stored, lease_until=None, holder=""
+        )
+        if fetched is not None:
+            fetched.delete()
+
+
 def detach_all(*, message_id: int) -> None:
     """Delete a message's files; the database deletes their bytes with them."""
     Attachment.objects.filter(message=message_id).delete()

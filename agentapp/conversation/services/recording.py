@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from agentapp.conversation import rules
 from agentapp.conversation.models import Message
-from agentapp.conversation.services.attaching import attach_all
+from agentapp.conversation.services.attaching import attach_all, take_over
 from agentapp.conversation.services.rows import Row, completed, insert, stub
 from agentapp.events import services as events
 from agentapp.events.models import Event
@@ -166,6 +166,8 @@ def _known(said: NewMessage, row: Row) -> Recorded:
     there = Message.objects.get(room=said.room, external_id=row.external_id)
     is_alive = there.deleted_at is None
     if there.is_known:
+        if said.files and is_alive:
+            take_over(message_id=there.pk, files=said.files)
         return Recorded(there.pk, is_new=False, is_alive=is_alive)
     return Recorded(completed(there, row), is_new=True, is_alive=is_alive)
 

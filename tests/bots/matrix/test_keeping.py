@@ -21,7 +21,7 @@ from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.envelope import Author, Incoming, Place
 from agentapp.identity.models import Account, Room
-from agentapp.intake import batches
+from agentapp.intake import batches, seen
 from agentapp.intake.batches import LeaseLost, accept_batch
 from agentapp.intake.seen import Batch, RoomNews
 from agentapp.presence.invitations import waiting
@@ -347,8 +347,7 @@ def test_strangers_cannot_pile_up_invitations(cast: Cast, monkeypatch: pytest.Mo
     batch = a_batch(cast)
     for n in range(4):
         some = tuple(
-            batches.Invited(Place(f"!room{n}{m}", f"Room {n}{m}"), "@eve:green.test")
-            for m in range(2)
+            seen.Invited(Place(f"!room{n}{m}", f"Room {n}{m}"), "@eve:green.test") for m in range(2)
         )
         accept_batch(replace(batch, invited=some))
     assert waiting(agent_id=cast.ada.pk).count() == 3
