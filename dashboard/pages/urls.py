@@ -141,11 +141,6 @@ urlpatterns = [
         people.handle_kind,
         name="handle_kind",
     ),
-    path(
-        "people/<int:person_id>/handles/<int:handle_id>/",
-        people.handle_kind,
-        name="handle_kind",
-    ),
     path("memories/<int:memory_id>/edit/", people.memory_edit, name="memory_edit"),
     path("memories/<int:memory_id>/delete/", people.memory_delete, name="memory_delete"),
     path("memories/<int:memory_id>/restore/", people.memory_restore, name="memory_restore"),
