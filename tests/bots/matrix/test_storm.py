@@ -20,6 +20,7 @@ from tests.faults.victims import Nursery, nursery
 READING = ("batch.written", "batch.committed")
 WRITING = ("claim.written", "piece.leaving", "piece.left", "piece.marked", "piece.settled")
 BURST = 100  # messages during the first cut
+EACH = 10  # kills while reading
 LATER = 4  # during each of the others
 SECONDS = 20.0  # that a victim gets to reach its point
 FIRST_SECONDS = 3.0  # for the first sync
@@ -100,7 +101,7 @@ def test_bursts_during_cuts_and_answers_under_kills_are_there_once_and_in_order(
     storm: Storm, tmp_path: Path
 ) -> None:
     with nursery(log=tmp_path / "log") as victims:
-        found = storm.rage(victims, (*READING, *WRITING))
+        found = storm.rage(victims, (*READING * EACH, *WRITING))
     assert heard_by_people(found) == found.said
     assert found.heard == found.answered
 

@@ -81,10 +81,16 @@ class Member:
 
     def reads(self, room: str) -> list[dict[str, Any]]:
         """Return what the room shows this member, the oldest first."""
-        page = self.call("GET", f"/rooms/{quote(room)}/messages?dir=b&limit=100")
-        chunk = page["chunk"]
-        assert isinstance(chunk, list)
-        return list(reversed(chunk))
+        events: list[dict[str, Any]] = []
+        path = f"/rooms/{quote(room)}/messages?dir=b&limit=100"
+        page = self.call("GET", path)
+        while chunk := page["chunk"]:
+            assert isinstance(chunk, list)
+            events += chunk
+            if "end" not in page:
+                break
+            page = self.call("GET", f"{path}&from={quote(str(page['end']))}")
+        return events[::-1]
 
     def hears(self, room: str, sender: str) -> list[str]:
         """Return the words of somebody's messages in a room."""
