@@ -20,7 +20,7 @@ login: environment ## print a fresh login link of a running Greenroom (DATA=/fol
 
 setup: environment-dev ## make the environment with everything that tests and checks need
 	@$(PYTHON) .ci/chromium.py
-	@$(PYTHON) .ci/synapse.py
+	@$(PYTHON) .ci/neighbours.py synapse
 
 test: environment-dev ## run everything that CI runs
 	@$(MAKE) --no-print-directory -j 2 setup check
@@ -32,8 +32,9 @@ check: environment-dev ## lint, types, import contracts, settings, migrations
 fix: environment-dev ## repair what the linter can repair, and format
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 
-bench: environment-dev ## measure the whole path of a message; the last line is JSON
-	@$(PYTHON) -m benchmarks.pipeline
+bench: environment-dev ## measure beside baselines; the last line is JSON (ONLY=pipeline)
+	@$(PYTHON) .ci/neighbours.py litellm
+	@$(PYTHON) -m benchmarks $(ONLY)
 
 faults: environment-dev ## kill processes at named points; the last line is JSON (KILLS=500)
 	@$(PYTHON) -m tests.faults $(if $(KILLS),--kills "$(KILLS)")

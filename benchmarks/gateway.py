@@ -6,8 +6,8 @@ settles it after, and keeps the record, in two commits that reach the disk (fsyn
 
     python -m benchmarks.gateway [--litellm PATH/TO/bin/litellm]
 
-For the proxy: `python -m venv .venv-litellm` and in it `pip install 'litellm[proxy]==1.109.1'
-opentelemetry-sdk`. Without it that column is left out. The last line is one JSON object.
+For the proxy: `.venv/bin/python .ci/neighbours.py litellm`. Without it that column is left out. The
+last line is one JSON object.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-synapse" / "bin" / "python"
 MISSING = (
     "The Matrix tests talk to a real Synapse, and it is not installed. Run `make setup` (or "
-    "`.venv/bin/python .ci/synapse.py`) once, then run the tests again."
+    "`.venv/bin/python .ci/neighbours.py synapse`) once, then run the tests again."
 )
 SERVER_NAME = "green.test"
 START_SECONDS = 60.0
