@@ -53,8 +53,6 @@ def post_web_message(
         Invalid: Nothing readable was written, or a file is not taken.
         NotInThisRoom: The answered message is gone. Nothing is written.
     """
-    if not files and not is_visible(normalised(text)):
-        raise EmptyMessage
     examined = _examined(user, room_id, files) if files else []
     return _post(user, room_id, text, reply_to_id, client_key, examined)
 
@@ -80,6 +78,8 @@ def _post(
 ) -> Message:
     room = _room(user, room_id)
     clean = normalised(text)
+    if not examined and not is_visible(clean):
+        raise EmptyMessage
     external_id = _external_id(user, client_key)
     if examined and (said := _said_before(room, external_id)) is not None:
         return _shown.get(message_id=said)
