@@ -6,14 +6,17 @@ planning time that, say, only queued rows are wanted, and could not use an index
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from typing import Any, Self
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from psycopg import Cursor, adapters, sql
+from psycopg import RawCursor, adapters, sql
 from psycopg.types.numeric import Int8Dumper
 from typing_extensions import override
 
@@ -69,12 +72,36 @@ def _literal(value: object) -> str:
     return written.replace("%", "%%")
 
 
-class _Planned(Cursor[Any]):
+_PLACE = re.compile(r"%(?:%|s|\((\w+)\)s)")
+
+
+@cache
+def _native(query: str) -> tuple[str, tuple[str, ...]]:
+    """Return a statement with the server's own places, and the names of its arguments, if any.
+
+    The driver would look for places anew at every call where a text is longer than a page.
+    """
+    names: dict[str, int] = {}
+    places = count(1)
+
+    def native(found: re.Match[str]) -> str:
+        if found[0] == "%%":
+            return "%"
+        if found[1] is None:
+            return f"${next(places)}"
+        return f"${names.setdefault(found[1], len(names) + 1)}"
+
+    return _PLACE.sub(native, query), tuple(names)
+
+
+class _Planned(RawCursor[Any]):
     """Asks the server to keep the plan of whatever it runs."""
 
     @override
     def execute(self, query: Any, params: Any = None, **_options: Any) -> Self:
-        return super().execute(query, params, prepare=True)
+        text, names = _native(query)
+        given = [params[name] for name in names] if names else params
+        return super().execute(text, given, prepare=True)
 
 
 @contextmanager
