@@ -214,7 +214,11 @@ class LLMCall(Record):
     )
     error = models.CharField(max_length=400, blank=True)
     failure = models.CharField(
-        max_length=16, blank=True, help_text="what kind of trouble it ended with"
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="what kind of trouble it ended with",
     )
     finished_at = models.DateTimeField(null=True)
 

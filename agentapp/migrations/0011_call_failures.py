@@ -21,6 +21,5 @@ class Migration(migrations.Migration):
                 help_text="what kind of trouble it ended with",
                 max_length=16,
             ),
-            preserve_default=False,
         ),
     ]
