@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from agentapp.drafts import outbox
 from agentapp.drafts.models import Draft, DraftFile, Outbound
@@ -65,12 +65,10 @@ def claim_due(*, holder: str, accounts: Sequence[uuid.UUID], limit: int) -> list
         return []
     states = standings({(agent_id, workspace_id) for _, _, agent_id, workspace_id, *_ in rows})
     free = [row for row in rows if states[row[2]].hold is None]
-    for pk, *_ in free:
-        row = DraftFile.objects.get(pk=pk)
-        row.holder, row.attempts = holder, row.attempts + 1
-        row.save(update_fields=["holder", "attempts"])
     DraftFile.objects.filter(pk__in=[row[0] for row in free]).update(
-        lease_until=GreenroomNow() + timedelta(seconds=LEASE_SECONDS)
+        holder=holder,
+        attempts=F("attempts") + 1,
+        lease_until=GreenroomNow() + timedelta(seconds=LEASE_SECONDS),
     )
     return [
         Unsent(pk, holder, account_id, name, content_type)
