@@ -242,8 +242,8 @@ def tokens(text: str) -> Iterable[str]:
 def ways() -> Iterator[tuple[str, ...]]:
     """Return for ever which points are died at on an answer's way, so that all of them come up.
 
-    Everywhere a member's page or an owner's click can be cut off, at `LIVES` points of a worker,
-    and at as many of a sender: one of them after the piece has left, since nothing leaves twice.
+    A member's page or an owner's click is cut off now and then, a worker at `LIVES` points, and a
+    sender at as many: one of them after the piece has left, since nothing leaves twice.
     """
     of = {
         role: [point for point in roles.WEB_POINTS if roles.ROLE_OF[point] == role]
@@ -252,7 +252,7 @@ def ways() -> Iterator[tuple[str, ...]]:
     leaves = of["send"].index("piece.left")
     before, after = of["send"][:leaves], of["send"][leaves:]
     for n in count():
-        chosen = {*of["say"], *of["approve"], after[n % len(after)]}
+        chosen = {of["say"][n % 2], after[n % len(after)], *of["approve"][: n % 2]}
         for points, some in ((of["work"], LIVES), (before, LIVES - 1)):
             chosen |= {points[(n * some + k) % len(points)] for k in range(some)}
         yield tuple(point for point in roles.WEB_POINTS if point in chosen)

@@ -7,7 +7,7 @@ from tests.faults import roles
 from tests.faults.conftest import Begin
 from tests.faults.storm import rage
 
-KILLS = 270  # `make faults` goes on for longer
+KILLS = 225  # `make faults` goes on for longer
 EACH = 10
 
 
