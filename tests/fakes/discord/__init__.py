@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.fakes.discord.faces import Asked, Bot, Guild, Message, Person, Place, Shown
+from tests.fakes.discord.faces import Asked, Message, Place, Shown
 from tests.fakes.discord.faults import Fault
 from tests.fakes.discord.limits import GLOBAL
+from tests.fakes.discord.people import Bot, Guild, Person
 from tests.fakes.discord.server import Discord
 
 __all__ = [

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.discord import shapes
+from tests.fakes.discord import message_shapes, shapes
 from tests.fakes.discord.model import (
     COMMAND_ANSWER,
     COMPONENT,
@@ -76,7 +76,8 @@ class Commands:
             "nsfw": False,
         }
         own = {"id": id_ or str(version), "application_id": str(app.id), "version": str(version)}
-        return usual | wanted | own | ({"guild_id": str(guild_id)} if guild_id else {})
+        given = {key: value for key, value in wanted.items() if value is not None}
+        return usual | given | own | ({"guild_id": str(guild_id)} if guild_id else {})
 
     def find(self, app: App, guild: Guild | None, name: str) -> Json | None:
         """Return the command that a member of this guild sees under a name."""
@@ -155,7 +156,7 @@ class Commands:
             "app_permissions": "0",
         }
         if one.message is not None:
-            told["message"] = shapes.message(one.message, reader, self.speech.cdn)
+            told["message"] = message_shapes.message(one.message, reader, self.speech.cdn)
         return told | _by_whom(one)
 
     # Answering

@@ -15,10 +15,11 @@ from tests.fakes.discord.api import PREFIX, Api, Seen
 from tests.fakes.discord.calls import Site
 from tests.fakes.discord.clock import Clock
 from tests.fakes.discord.commands import Commands
-from tests.fakes.discord.faces import Bot, Guild, Person, Stage
+from tests.fakes.discord.faces import Stage
 from tests.fakes.discord.faults import Fault, Trouble
 from tests.fakes.discord.gateway import RECONNECT, Gateway
 from tests.fakes.discord.limits import GLOBAL
+from tests.fakes.discord.people import Bot, Guild, Person
 from tests.fakes.discord.sessions import Hub, Line
 from tests.fakes.discord.speech import Speech
 from tests.fakes.discord.world import World

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-from tests.fakes.discord import shapes
+from tests.fakes.discord import message_shapes, shapes
 from tests.fakes.discord.mentions import rung
 from tests.fakes.discord.model import (
     DM,
@@ -100,8 +101,8 @@ class Speech:
             mentions=heard.people,
             mentions_everyone=heard.everybody,
             files=words.files,
-            embeds=words.embeds,
-            components=words.components,
+            embeds=_typed(words.embeds),
+            components=_numbered(words.components),
             reference=words.answers.id if words.answers else None,
             flags=words.flags,
             nonce=words.nonce,
@@ -133,8 +134,8 @@ class Speech:
         answered = place.messages.get(message.reference or 0) if message.type == REPLY else None
         heard = rung(changed.content, message.author, place, changed.allowed, answered)
         message.content = changed.content.strip()
-        message.files, message.embeds = changed.files, changed.embeds
-        message.components, message.mentions = changed.components, heard.people
+        message.files, message.embeds = changed.files, _typed(changed.embeds)
+        message.components, message.mentions = _numbered(changed.components), heard.people
         message.edited_at = self.world.clock.now()
         self._tell("MESSAGE_UPDATE", message)
 
@@ -220,7 +221,7 @@ class Speech:
 
     def _tell(self, event: str, message: Message) -> None:
         def data(reader: Viewer) -> Json:
-            told = shapes.message(message, reader, self.cdn) | where(message.channel)
+            told = message_shapes.message(message, reader, self.cdn) | where(message.channel)
             if message.nonce is not None and event == "MESSAGE_CREATE":
                 told["nonce"] = message.nonce
             member = _member(message.channel, message.author)
@@ -234,6 +235,23 @@ def where(place: Channel) -> Json:
     """Return the ids that say where something happened."""
     told = {"channel_id": str(place.id)}
     return told | ({"guild_id": str(place.guild.id)} if place.guild else {})
+
+
+def _typed(embeds: list[Json]) -> list[Json]:
+    return [{"type": "rich"} | one for one in embeds]
+
+
+def _numbered(components: list[Json]) -> list[Json]:
+    """Give components the numbers that they are shown with: each has its own in its message."""
+    numbers = count(1)
+
+    def numbered(one: Json) -> Json:
+        told = one | {"id": next(numbers)}
+        if "components" in one:
+            told["components"] = [numbered(inner) for inner in one["components"]]
+        return told
+
+    return [numbered(one) for one in components]
 
 
 def _member(place: Channel, user: User) -> Json | None:

@@ -34,6 +34,7 @@ def active_threads(call: Call) -> Answer:
         {
             "threads": [shapes.channel(one, me) for one in live],
             "members": [shapes.thread_member(one, me) for one in live if me.id in one.joined],
+            "has_more": False,
         }
     )
 

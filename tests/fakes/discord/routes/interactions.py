@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fakes.discord import shapes
+from tests.fakes.discord import message_shapes
 from tests.fakes.discord.calls import NOTHING, Answer, Call, route
 from tests.fakes.discord.model import EPHEMERAL, LOADING, Interaction, Message
 from tests.fakes.discord.shapes import Viewer
@@ -13,7 +13,7 @@ _HOOK = "/webhooks/{app}/{token}"
 
 
 def _shown(call: Call, one: Interaction, message: Message) -> dict[str, Any]:
-    return shapes.message(message, Viewer(one.app.user, True), call.site.speech.cdn)
+    return message_shapes.message(message, Viewer(one.app.user, True), call.site.speech.cdn)
 
 
 @route("POST /interactions/{interaction}/{token}/callback", is_open=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fakes.discord import shapes
+from tests.fakes.discord import message_shapes
 from tests.fakes.discord.calls import NOTHING, Answer, Call, route
 from tests.fakes.discord.model import DM, FORUM, Channel, Message
 from tests.fakes.discord.permissions import may
@@ -24,7 +24,7 @@ MOST_AT_ONCE = 100
 
 
 def shown(call: Call, message: Message) -> dict[str, Any]:
-    return shapes.message(message, call.viewer, call.site.speech.cdn)
+    return message_shapes.message(message, call.viewer, call.site.speech.cdn)
 
 
 @route("GET /channels/{channel}/messages")
