@@ -57,16 +57,13 @@ def postgres_processes(dsn: str) -> list[int]:
     """Return the database server's first process, of which all others are children."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    assert row is not None
-    # A backend's parent is the postmaster, whose children are all the others.
-    return [_parent(row[0])]
+        assert row is not None
+        # A backend's parent is the postmaster, whose children are all the others.
+        return [_parent(row[0])]
 
 
 def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except FileNotFoundError:
-        return pid
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _own_seconds(pid: int) -> float:
