@@ -73,7 +73,9 @@ def test_a_failing_package_manager_is_shown_and_explained(tmp_path: Path) -> Non
 def test_integration_runs_exactly_make_test() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert script.read_text().splitlines()[-1] == 'cd "$(dirname "$0")/.." && exec make test'
+    lines = script.read_text().splitlines()
+    assert lines[-1] == "exec make test"
+    assert [line for line in lines if "make" in line] == lines[-1:]
 
 
 def test_help_names_every_command_that_people_type() -> None:
