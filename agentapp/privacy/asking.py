@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from agentapp.conversation.models import Message
 from agentapp.conversation.rules import stored_id
@@ -18,7 +19,7 @@ from agentapp.events.models import Event
 from agentapp.events.services import record
 from agentapp.foundation.errors import AgentError
 from agentapp.foundation.secrets import digest
-from agentapp.identity.models import Account, Identity, Person, Room, User, Workspace
+from agentapp.identity.models import Account, Identity, Participant, Person, Room, User, Workspace
 from agentapp.identity.services.people import ensure_identity
 from agentapp.memory.models import Memory
 from agentapp.moderation import rooms as moderation
@@ -111,15 +112,23 @@ def grant(person: Person, wish: Wish, *, by: User | None = None) -> str:
 
 def _held(person: Person) -> list[Held]:
     """Return what each agent holds, whatever room it is from: it is this person's own."""
-    held = []
+    counts = dict(
+        Memory.objects.filter(person=person, withdrawn_at__isnull=True, deleted_at__isnull=True)
+        .values_list("agent")
+        .annotate(Count("pk"))
+    )
+    held, left = [], rules.MOST_TOLD
     for agent in agents_knowing(person):
-        rows = Memory.objects.filter(
-            agent=agent, person=person, withdrawn_at__isnull=True, deleted_at__isnull=True
-        )
-        count = rows.count()
-        if count:
-            texts = rows.order_by("-pk").values_list("text", flat=True)[: rules.MOST_TOLD]
-            held.append(Held(agent.name, count, list(texts)))
+        if agent.pk not in counts:
+            continue
+        texts: list[str] = []
+        if left:  # so at most as many queries as memories are told
+            mine = Memory.objects.filter(
+                agent=agent, person=person, withdrawn_at__isnull=True, deleted_at__isnull=True
+            )
+            texts = list(mine.order_by("-pk").values_list("text", flat=True)[:left])
+        left -= len(texts)
+        held.append(Held(agent.name, counts[agent.pk], texts))
     return held
 
 
@@ -129,7 +138,7 @@ def _answer(
     """Let one agent answer: what only the person may read in their direct room, if there is one."""
     place = room
     agents = _by_turn(order, room)
-    if wish in _PRIVATE and room.kind != Room.Kind.DIRECT:
+    if wish in _PRIVATE and not _alone(handle).filter(pk=room.pk).exists():
         direct = _direct_room(room, handle, agents)
         place, agents = direct if direct else (room, agents)
         words = words if direct else rules.public_words(wish)
@@ -182,13 +191,24 @@ def _direct_room(
         agent__in=agents,
         state=Membership.State.ACTIVE,
         left_at__isnull=True,
-        room__kind=Room.Kind.DIRECT,
-        room__platform=room.platform,
-        room__workspace_id=room.workspace_id,
-        room__gone_at__isnull=True,
-        room__encrypted=False,
-        room__participants__identity=handle,
-        room__participants__left_at__isnull=True,
+        room__in=_alone(handle).filter(platform=room.platform, workspace_id=room.workspace_id),
     ).select_related("room")
     found = sorted(rows, key=lambda row: (agents.index(row.agent_id), -row.pk))
     return (found[0].room, [found[0].agent_id]) if found else None
+
+
+def _alone(handle: Identity) -> QuerySet[Room]:
+    """Return direct rooms in which this person is, and nobody else but agents ever was."""
+    others = Participant.objects.filter(room=OuterRef("pk")).exclude(
+        Q(identity=handle)
+        | Q(identity__person=handle.person_id)
+        | Q(identity__kind=Identity.Kind.AGENT)
+    )
+    return Room.objects.filter(
+        ~Exists(others),
+        kind=Room.Kind.DIRECT,
+        gone_at__isnull=True,
+        encrypted=False,
+        participants__identity=handle,
+        participants__left_at__isnull=True,
+    )

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 
 from agentapp.drafts.models import Draft
 from agentapp.events.models import Event
+from agentapp.foundation import clock
 from agentapp.foundation.database import fresh_connection
 from agentapp.foundation.envelope import Author
 from agentapp.identity.models import Agent, Identity, Participant, Person, Room
@@ -167,6 +168,27 @@ def test_a_direct_room_with_somebody_else_is_not_used(cast: Cast, person: Person
 
     assert said()[0][0] == cast.lounge.pk
     assert SECRET not in said()[0][1]
+
+
+@pytest.mark.parametrize("has_left", [False, True])
+@pytest.mark.parametrize("where", ["there", "elsewhere"])
+def test_a_direct_room_that_somebody_else_ever_saw_is_not_private(
+    cast: Cast, person: Person, where: str, has_left: bool
+) -> None:
+    direct = alone_with(cast, cast.ada)
+    Participant.objects.create(
+        room=direct,
+        identity=cast.identity(cast.mallory),
+        left_at=clock.now() if has_left else None,
+    )
+    place = direct if where == "there" else cast.lounge
+
+    obey(asked(cast, "mydata", room_external_id=place.external_id))
+
+    ((room_id, words),) = said()
+    assert room_id == place.pk
+    assert SECRET not in words
+    assert "chemistry" not in words
 
 
 def test_never_remembering_is_another_choice_and_can_be_taken_back(
