@@ -204,12 +204,13 @@ def faults(page: Page) -> list[str]:
 
 
 def _settled(page: Page, *, color_scheme: Literal["light", "dark"]) -> None:
-    """Change the colours and wait until nothing is on its way to them."""
+    """Change the colours and wait until nothing is on its way to them, nor started by what was."""
     page.emulate_media(color_scheme=color_scheme)
     page.evaluate(
-        "() => new Promise(requestAnimationFrame).then(() => Promise.all("
-        "document.getAnimations().filter(each => each instanceof CSSTransition)"
-        ".map(each => each.finished.catch(() => null))))"
+        "async () => { const running = () => document.getAnimations()"
+        ".filter(each => each instanceof CSSTransition);"
+        "do { await Promise.all(running().map(each => each.finished.catch(() => null)));"
+        "await new Promise(requestAnimationFrame); } while (running().length) }"
     )
 
 
