@@ -40,12 +40,14 @@ class Proven:
     Attributes:
         external_id: The platform's name of it.
         secret: What its connector needs to go on; stored sealed.
+        token: The part of it that may be here only once; "" for the whole.
         is_new: Proving made this login, so it has to be ended when nobody keeps it.
     """
 
     external_id: str
     secret: str = field(repr=False)
     is_new: bool = False
+    token: str = field(default="", repr=False)
 
     @override
     def __str__(self) -> str:

@@ -39,6 +39,11 @@ class Membership(Record):
     joined_at = models.DateTimeField()
     joined_after = models.BigIntegerField(default=0, help_text="last message id before it came")
     left_at = models.DateTimeField(null=True, blank=True)
+    read_to = models.CharField(
+        max_length=40,
+        blank=True,
+        help_text="the platform's id up to which everything said here is on record",
+    )
 
     class Meta:
         constraints = [
@@ -66,3 +71,37 @@ class Membership(Record):
     @override
     def __str__(self) -> str:
         return f"{self.agent_id} in {self.room_id}: {self.state}"
+
+
+class Doorway(Record):
+    """A room that a login could be let into: its platform shows it, nobody has decided on it."""
+
+    scope_path: ClassVar[str] = "account__agent"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="doorways")
+    external_id = models.CharField(max_length=255)
+    name = models.CharField(max_length=120)
+    group_id = models.CharField(max_length=255, help_text="the platform's id of its server")
+    group_name = models.CharField(max_length=120)
+    position = models.PositiveIntegerField(default=0, help_text="in its server's list")
+    is_public = models.BooleanField(default=False)
+    hindrance = models.CharField(
+        max_length=200, blank=True, help_text="what the login lacks there, and who can give it"
+    )
+    is_group_left = models.BooleanField(default=False, help_text="its server is to be left")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "external_id"], name="doorway_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account"],
+                condition=models.Q(is_group_left=True),
+                name="doorway_group_to_leave",
+            ),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.name} of {self.group_name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agentapp.identity.models.agents import Account, Agent, Blueprint, BlueprintVersion
 from agentapp.identity.models.people import Identity, Participant, Person
 from agentapp.identity.models.rooms import Room, RoomLink
+from agentapp.identity.models.runners import Runner
 from agentapp.identity.models.tenancy import ApiToken, LoginLink, Seat, User, Workspace
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Person",
     "Room",
     "RoomLink",
+    "Runner",
     "Seat",
     "User",
     "Workspace",

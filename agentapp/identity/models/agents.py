@@ -115,6 +115,9 @@ class Account(Record):
     external_id = models.CharField(max_length=255)
     state = models.CharField(max_length=8, choices=State, default=State.ON)
     secret = models.TextField(blank=True, help_text="sealed")
+    secret_mark = models.CharField(
+        max_length=100, null=True, unique=True, editable=False, help_text="keyed hash of its token"
+    )
     cursor = models.JSONField(default=dict, blank=True)
     lease_holder = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -123,6 +126,11 @@ class Account(Record):
     health_since = models.DateTimeField(null=True, blank=True)
     heard_at = models.DateTimeField(null=True, blank=True, help_text="last time it had news")
     last_error = models.TextField(blank=True)
+    details = models.JSONField(default=dict, blank=True, help_text="what its platform says of it")
+    sessions = models.PositiveIntegerField(default=0, help_text="begun on `sessions_on`")
+    sessions_on = models.DateField(null=True, blank=True)
+    refusals = models.PositiveIntegerField(default=0, help_text="requests refused in this window")
+    refusals_from = models.DateTimeField(null=True, blank=True, help_text="start of that window")
 
     class Meta:
         constraints = [

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from typing_extensions import override
 
@@ -14,7 +14,7 @@ from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.database import refuse_open_transaction, released_connection
 from agentapp.foundation.errors import AgentError, Conflict, NotFound
-from agentapp.foundation.secrets import seal, unseal
+from agentapp.foundation.secrets import marks, seal, unseal
 from agentapp.identity import platforms, policy
 from agentapp.identity.models import Account, Agent, Identity, User
 from agentapp.identity.policy import Verb
@@ -71,6 +71,7 @@ def connect(*, agent_id: int, platform: str, answers: Mapping[str, str], by: Use
             external_id=proven.external_id,
             name=agent.name,
             secret=proven.secret,
+            token=proven.token,
             by=by,
         )
     except AgentError:
@@ -82,16 +83,26 @@ def connect(*, agent_id: int, platform: str, answers: Mapping[str, str], by: Use
 
 @transaction.atomic
 def add_login(
-    *, agent_id: int, platform: str, external_id: str, name: str, secret: str, by: User
+    *,
+    agent_id: int,
+    platform: str,
+    external_id: str,
+    name: str,
+    secret: str,
+    by: User,
+    token: str = "",
 ) -> Account:
     """Give an agent a login on a platform, or the login it has a new secret.
 
-    Writes: Account (sealed secret), Identity (the agent's handle there). Announces:
+    Args:
+        token: The part of the secret that may be on this host only once; "" for the whole.
+
+    Writes: Account (sealed secret, mark of its token), Identity (the agent's handle there). Announces:
     `account.added` or `account.changed`.
 
     Raises:
         NotFound, Refused: The user may not manage the agent.
-        LoginTaken: It is another agent's, here or in another workspace.
+        LoginTaken: It or its token is another agent's, here or in another workspace.
         SecondLogin: The agent has another login on that platform.
     """
     Agent.objects.select_for_update(no_key=True).filter(pk=agent_id).first()
@@ -108,8 +119,9 @@ def add_login(
     elif account.state == Account.State.ENDED:
         account.cursor = {}  # what was said meanwhile is none of its business
     account.secret = seal(table=TABLE, pk=account.pk, column=COLUMN, text=secret)
+    _mark(account, token or secret)
     _start_anew(account)
-    account.save()
+    _save_once(account)
     _take_handle(agent, platform, external_id, name)
     record_login("account.added" if is_new else "account.changed", account, by)
     return account
@@ -154,6 +166,7 @@ def ended(*, account_id: uuid.UUID, fence: int, error: str = "") -> bool:
         return False
     account.state, account.health = Account.State.ENDED, Account.Health.STOPPED
     account.secret, account.cursor, account.last_error = "", {}, error
+    account.secret_mark = None
     account.lease_holder, account.lease_until = "", None
     account.save()
     record_login("account.removed", account, None)
@@ -226,6 +239,28 @@ def _refuse_taken(agent: Agent, platform: str, external_id: str) -> None:
         )
 
 
+def _mark(account: Account, token: str) -> None:
+    """Note which token a login has, unless that is another login's."""
+    account.secret_mark = None
+    if not token:
+        return
+    of_token = marks(token)
+    if Account.objects.filter(secret_mark__in=of_token).exclude(pk=account.pk).exists():
+        raise LoginTaken
+    account.secret_mark = of_token[0]
+
+
+def _save_once(account: Account) -> None:
+    """Save a login; where the same token was added at this very moment, refuse it."""
+    try:
+        with transaction.atomic():
+            account.save()
+    except IntegrityError as error:
+        if "secret_mark" in str(error):
+            raise LoginTaken from error
+        raise
+
+
 def _earlier_secret(agent: Agent, platform: str, external_id: str) -> str:
     account = Account.objects.filter(
         agent=agent, platform=platform, external_id=external_id
@@ -268,10 +303,14 @@ def open_login(*, account_id: uuid.UUID) -> OpenedLogin:
     return OpenedLogin(secret, account.cursor if isinstance(account.cursor, dict) else {})
 
 
-def keep_secret(*, account_id: uuid.UUID, fence: int, secret: str) -> bool:
-    """Store a login's renewed secret, unless another process runs it by now. Returns whether."""
+def keep_secret(*, account_id: uuid.UUID, fence: int, secret: str, token: str = "") -> bool:
+    """Store a login's renewed secret, unless another process runs it by now. Returns whether.
+
+    Args:
+        token: As in `add_login`.
+    """
     sealed = seal(table=TABLE, pk=account_id, column=COLUMN, text=secret)
     kept = Account.objects.filter(
         pk=account_id, fence=fence, lease_until__gt=GreenroomNow()
-    ).update(secret=sealed)
+    ).update(secret=sealed, secret_mark=marks(token or secret)[0])
     return bool(kept)
