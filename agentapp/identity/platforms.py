@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 from typing_extensions import override
 
 from agentapp.foundation.errors import Invalid, NotFound
 
+MOST_CHARACTERS = 8_000  # in one message, where a platform allows any length
 VERIFY_SECONDS = 20.0  # that a platform may take to prove a login; somebody waits for it
 
 
@@ -23,6 +24,7 @@ class Question:
     Attributes:
         is_secret: Shown to nobody, kept by nobody, and asked again when something else was wrong.
         is_rare: Only some people need to answer it.
+        is_choice: Answered with yes ("yes") or not at all.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Question:
     is_required: bool = False
     is_secret: bool = False
     is_rare: bool = False
+    is_choice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +45,47 @@ class Proven:
         secret: What its connector needs to go on; stored sealed.
         token: The part of it that may be here only once; "" for the whole.
         is_new: Proving made this login, so it has to be ended when nobody keeps it.
+        details: What else the platform says of it, for people: `Details` as a dictionary.
     """
 
     external_id: str
     secret: str = field(repr=False)
     is_new: bool = False
+    details: Mapping[str, object] = field(default_factory=dict)
     token: str = field(default="", repr=False)
 
     @override
     def __str__(self) -> str:
         return self.external_id
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a page says of a login, beyond its health.
+
+    Attributes:
+        name: What people call it there; "" where its id is its name.
+        invite_url: Opens the platform's own page that lets the login into a server; "" for none.
+        notes: Whole sentences: what it cannot see or do, and what changes that.
+    """
+
+    name: str = ""
+    invite_url: str = ""
+    notes: tuple[str, ...] = ()
+
+    def packed(self) -> dict[str, object]:
+        """Return what is stored of it."""
+        return {"name": self.name, "invite_url": self.invite_url, "notes": list(self.notes)}
+
+    @classmethod
+    def unpacked(cls, stored: Mapping[str, object]) -> Self:
+        """Return what was stored; whatever is not as it should be is left out."""
+        name, url, notes = stored.get("name"), stored.get("invite_url"), stored.get("notes")
+        return cls(
+            name=name if isinstance(name, str) else "",
+            invite_url=url if isinstance(url, str) and url.startswith("https://") else "",
+            notes=tuple(str(one) for one in notes) if isinstance(notes, list) else (),
+        )
 
 
 class WrongAnswer(Invalid):
@@ -67,13 +101,18 @@ class WrongAnswer(Invalid):
 
 
 class Platform(Protocol):
-    """A kind of place where agents can talk."""
+    """A kind of place where agents can talk.
+
+    Attributes:
+        most_characters: Code points that one message may have there.
+    """
 
     code: str
     title: str
     lead: str
     invite_hint: str
     questions: tuple[Question, ...]
+    most_characters: int
 
     def handle_of(self, answers: Mapping[str, str]) -> str:
         """Return which login the answers are about, as far as they say it; asks nobody."""
@@ -116,3 +155,9 @@ def offered_as(code: str) -> Platform:
     if code not in _KNOWN:
         raise NotFound
     return _KNOWN[code]
+
+
+def most_characters(code: str) -> int:
+    """Return how long one message may be on a platform, in code points."""
+    known = _KNOWN.get(code)
+    return known.most_characters if known else MOST_CHARACTERS

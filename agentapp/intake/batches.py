@@ -34,6 +34,7 @@ from agentapp.intake.seen import Batch, EditBy, Item, Remark, RoomNews
 from agentapp.intake.services import accept, accept_delete, accept_edit, accept_reaction
 from agentapp.presence import arrivals
 from agentapp.presence.invitations import waiting as invitations_of
+from agentapp.presence.models import Membership
 
 logger = logging.getLogger(__name__)
 
@@ -126,6 +127,10 @@ def _take_room(batch: Batch, news: RoomNews, room: Room, elsewhere: set[str]) ->
             # One odd event must not hold up everything behind it for good.
             logger.warning("an event in room %s is passed over: %s", room.pk, type(error).__name__)
             _record("intake.skipped", batch, room, {"error": type(error).__name__})
+    if news.read_to:
+        Membership.objects.filter(
+            room=room, agent_id=batch.agent_id, account_id=batch.account_id, left_at__isnull=True
+        ).update(read_to=news.read_to)
 
 
 def _change_room(news: RoomNews, room: Room) -> None:

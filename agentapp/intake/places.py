@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
+from agentapp.conversation.models import Message
 from agentapp.conversation.rules import stored_id
 from agentapp.foundation.envelope import Author, AuthorKind, Incoming, Place
 from agentapp.foundation.errors import NotFound
@@ -135,6 +136,11 @@ def writer(*, at: Whereabouts, author: Author) -> Identity:
     return _with_person(identity)
 
 
+def newest_in(room: Room) -> int:
+    """Return the id of the newest message of a room; 0 for none."""
+    return Message.objects.filter(room=room).aggregate(newest=Max("id"))["newest"] or 0
+
+
 def enter(*, room: Room, identity: Identity) -> None:
     """Note that somebody is in a room; whoever wrote there is. Agents have memberships instead."""
     if identity.kind == Identity.Kind.AGENT:
@@ -171,25 +177,23 @@ def named_in(*, room: Room, text: str) -> list[int]:
 
 
 def _make_room(at: Whereabouts, place: Place, key: str) -> None:
-    parent = None
-    if place.parent:
-        parent = locked_room(at=at, place=Place(external_id=place.parent))
-    Room.objects.bulk_create(
-        [
-            Room(
-                workspace_id=at.workspace_id,
-                platform=at.platform,
-                external_id=key,
-                kind=place.kind if place.kind in Room.Kind.values else Room.Kind.ROOM,
-                parent=parent,
-                name=one_line(place.name, limit=MAX_ROOM_NAME),
-                visibility=_visibility(place),
-                # Out there every reply waits for its owner until that is switched off.
-                reply_mode=Room.ReplyMode.APPROVE,
-            )
-        ],
-        ignore_conflicts=True,
+    parent = locked_room(at=at, place=Place(external_id=place.parent)) if place.parent else None
+    room = Room(
+        workspace_id=at.workspace_id,
+        platform=at.platform,
+        external_id=key,
+        kind=place.kind if place.kind in Room.Kind.values else Room.Kind.ROOM,
+        parent=parent,
+        name=one_line(place.name, limit=MAX_ROOM_NAME),
+        visibility=_visibility(place),
+        # Out there every reply waits for its owner until that is switched off.
+        reply_mode=Room.ReplyMode.APPROVE,
     )
+    if parent is not None and room.kind == Room.Kind.THREAD:
+        # From here on the database keeps it as its room is.
+        room.dial, room.reply_mode = parent.dial, parent.reply_mode
+        room.limits, room.agents_allowed = parent.limits, parent.agents_allowed
+    Room.objects.bulk_create([room], ignore_conflicts=True)
 
 
 def _renewed(room: Room, place: Place) -> Room:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable
 
 from agentapp.conversation.models import Message, Reaction
+from agentapp.identity.models import Room
 from agentapp.presence.models import Membership
 from agentapp.turns.models import Turn
 
@@ -62,4 +63,28 @@ def rooms_inside(*, agent_id: int, account_id: uuid.UUID) -> set[str]:
         Membership.objects.filter(agent_id=agent_id, account_id=account_id, left_at__isnull=True)
         .exclude(state=Membership.State.INVITED)
         .values_list("room__external_id", flat=True)
+    )
+
+
+def read_marks(*, agent_id: int, account_id: uuid.UUID) -> dict[str, str]:
+    """Return up to which message each room is on record that a login is in; one query.
+
+    "" where nothing was read yet. Rooms that it is about to enter are among them.
+    """
+    return dict(
+        Membership.objects.filter(agent_id=agent_id, account_id=account_id, left_at__isnull=True)
+        .exclude(state=Membership.State.INVITED)
+        .values_list("room__external_id", "read_to")
+    )
+
+
+def direct_rooms(*, agent_id: int, account_id: uuid.UUID) -> dict[str, str]:
+    """Return the direct rooms of a login with their names; one query."""
+    return dict(
+        Membership.objects.filter(
+            agent_id=agent_id,
+            account_id=account_id,
+            left_at__isnull=True,
+            room__kind=Room.Kind.DIRECT,
+        ).values_list("room__external_id", "room__name")
     )

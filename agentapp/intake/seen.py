@@ -42,6 +42,8 @@ class RoomNews:
         since: When the platform says the login entered.
         is_gone: The room was closed or replaced.
         gap: Where in its history events are missing for good; "" for nowhere.
+        read_to: The platform's id up to which all that was said here is on record with these
+            items; "" when that does not change.
     """
 
     place: Place
@@ -50,6 +52,7 @@ class RoomNews:
     is_encrypted: bool = False
     is_gone: bool = False
     gap: str = ""
+    read_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

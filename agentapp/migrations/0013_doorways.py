@@ -7,6 +7,44 @@ from django.db import migrations, models
 
 import agentapp.foundation.clock
 
+# A thread is as its room: whoever silences, frees, closes or leaves the room means its threads too.
+FOLLOW = """
+CREATE FUNCTION greenroom_threads_follow_room() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE agentapp_room SET dial = NEW.dial, reply_mode = NEW.reply_mode, limits = NEW.limits,
+        agents_allowed = NEW.agents_allowed, gone_at = COALESCE(NEW.gone_at, gone_at)
+    WHERE parent_id = NEW.id AND kind = 'thread';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER room_threads_follow AFTER UPDATE ON agentapp_room
+    FOR EACH ROW WHEN (NEW.kind <> 'thread' AND (
+        OLD.dial <> NEW.dial OR OLD.reply_mode <> NEW.reply_mode OR OLD.limits <> NEW.limits
+        OR OLD.agents_allowed <> NEW.agents_allowed OR OLD.gone_at IS DISTINCT FROM NEW.gone_at))
+    EXECUTE FUNCTION greenroom_threads_follow_room();
+CREATE FUNCTION greenroom_threads_follow_membership() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE agentapp_membership there SET state = NEW.state, is_held = NEW.is_held,
+        left_at = NEW.left_at,
+        prior_state = CASE WHEN NEW.left_at IS NULL THEN NEW.prior_state ELSE '' END
+    FROM agentapp_room thread
+    WHERE thread.parent_id = NEW.room_id AND thread.kind = 'thread'
+        AND there.room_id = thread.id AND there.agent_id = NEW.agent_id AND there.left_at IS NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER membership_threads_follow AFTER UPDATE ON agentapp_membership
+    FOR EACH ROW WHEN (OLD.state <> NEW.state OR OLD.is_held <> NEW.is_held
+        OR OLD.left_at IS DISTINCT FROM NEW.left_at)
+    EXECUTE FUNCTION greenroom_threads_follow_membership();
+CREATE INDEX room_threads ON agentapp_room (parent_id) WHERE kind = 'thread';
+"""
+UNFOLLOW = """
+DROP INDEX room_threads;
+DROP TRIGGER room_threads_follow ON agentapp_room;
+DROP FUNCTION greenroom_threads_follow_room();
+DROP TRIGGER membership_threads_follow ON agentapp_membership;
+DROP FUNCTION greenroom_threads_follow_membership();
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -113,4 +151,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.RunSQL(FOLLOW, UNFOLLOW),
     ]

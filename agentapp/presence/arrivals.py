@@ -52,7 +52,7 @@ def arrived(*, room: Room, agent_id: int, since: datetime | None) -> bool:
     """Note that an agent is in a room; say whether that is news.
 
     An agent that was taken out here stays out, although the platform still shows it, until it
-    enters the room anew.
+    enters the room anew. A thread is entered with what holds in its room, or not at all.
 
     Args:
         since: When the platform says it entered.
@@ -64,6 +64,8 @@ def arrived(*, room: Room, agent_id: int, since: datetime | None) -> bool:
     """
     rows = Membership.objects.filter(room=room, agent_id=agent_id).order_by("-id")
     last = rows.first()
+    if room.kind == Room.Kind.THREAD:
+        return _entered_thread(room, agent_id, last)
     if last is None or (last.left_at is not None and since is not None and since > last.left_at):
         services.add_agent(room_id=room.pk, agent_id=agent_id, by=None)
         return True
@@ -74,6 +76,20 @@ def arrived(*, room: Room, agent_id: int, since: datetime | None) -> bool:
     last.joined_at, last.joined_after = clock.now(), _newest(room)
     last.save(update_fields=["state", "prior_state", "joined_at", "joined_after"])
     _record("membership.joined", last, {})
+    return True
+
+
+def _entered_thread(room: Room, agent_id: int, last: Membership | None) -> bool:
+    there = Membership.objects.filter(
+        room=room.parent_id, agent_id=agent_id, left_at__isnull=True
+    ).first()
+    is_inside = last is not None and last.left_at is None
+    if there is None or is_inside or there.state == Membership.State.INVITED:
+        return False
+    row = services.add_agent(room_id=room.pk, agent_id=agent_id, by=None)
+    if (row.state, row.is_held) != (there.state, there.is_held):
+        row.state, row.is_held, row.prior_state = there.state, there.is_held, there.prior_state
+        row.save(update_fields=["state", "is_held", "prior_state"])
     return True
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from agentapp.foundation.errors import Unavailable
-from agentapp.identity.platforms import Proven, Question
+from agentapp.identity.platforms import MOST_CHARACTERS, Proven, Question
 from bots.matrix.parse import PLATFORM, user_of
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ class MatrixPlatform:
 
     code = PLATFORM
     title = "Matrix"
+    most_characters = MOST_CHARACTERS
     lead = "Make a user for the agent on a homeserver first, as you would for a person."
     invite_hint = "Invite it into a room with any Matrix app. The invitation then waits here."
     questions: tuple[Question, ...] = (

@@ -72,6 +72,7 @@ def connect(*, agent_id: int, platform: str, answers: Mapping[str, str], by: Use
             name=agent.name,
             secret=proven.secret,
             token=proven.token,
+            details=proven.details,
             by=by,
         )
     except AgentError:
@@ -91,14 +92,16 @@ def add_login(
     secret: str,
     by: User,
     token: str = "",
+    details: Mapping[str, object] | None = None,
 ) -> Account:
     """Give an agent a login on a platform, or the login it has a new secret.
 
     Args:
         token: The part of the secret that may be on this host only once; "" for the whole.
+        details: What its platform says of it, as `platforms.Details` packs it.
 
-    Writes: Account (sealed secret, mark of its token), Identity (the agent's handle there). Announces:
-    `account.added` or `account.changed`.
+    Writes: Account (sealed secret, mark of its token), Identity (the agent's handle there).
+    Announces: `account.added` or `account.changed`.
 
     Raises:
         NotFound, Refused: The user may not manage the agent.
@@ -119,6 +122,7 @@ def add_login(
     elif account.state == Account.State.ENDED:
         account.cursor = {}  # what was said meanwhile is none of its business
     account.secret = seal(table=TABLE, pk=account.pk, column=COLUMN, text=secret)
+    account.details = dict(details or {})
     _mark(account, token or secret)
     _start_anew(account)
     _save_once(account)
@@ -166,7 +170,7 @@ def ended(*, account_id: uuid.UUID, fence: int, error: str = "") -> bool:
         return False
     account.state, account.health = Account.State.ENDED, Account.Health.STOPPED
     account.secret, account.cursor, account.last_error = "", {}, error
-    account.secret_mark = None
+    account.secret_mark = ""
     account.lease_holder, account.lease_until = "", None
     account.save()
     record_login("account.removed", account, None)
@@ -241,7 +245,7 @@ def _refuse_taken(agent: Agent, platform: str, external_id: str) -> None:
 
 def _mark(account: Account, token: str) -> None:
     """Note which token a login has, unless that is another login's."""
-    account.secret_mark = None
+    account.secret_mark = ""
     if not token:
         return
     of_token = marks(token)
@@ -256,7 +260,7 @@ def _save_once(account: Account) -> None:
         with transaction.atomic():
             account.save()
     except IntegrityError as error:
-        if "secret_mark" in str(error):
+        if "account_token_once" in str(error):
             raise LoginTaken from error
         raise
 
