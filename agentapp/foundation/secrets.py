@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 
 from cryptography.exceptions import InvalidTag
@@ -68,6 +69,23 @@ def unseal(*, table: str, pk: object, column: str, sealed: str) -> str:
     except (InvalidTag, ValueError) as error:
         raise SecretUnreadable from error
     return opened.decode()
+
+
+def marks(text: str) -> list[str]:
+    """Return what tells equal secrets from different ones: keyed hashes, the sealing key's first.
+
+    Without the keys nobody can find out whether a guess is right. There is one for each key, so
+    that what was marked under an earlier one is known again.
+    """
+    return [
+        f"{key_id}:{hmac.new(_marking(key), text.encode(), hashlib.sha256).hexdigest()}"
+        for key_id, key in _keys().items()
+    ]
+
+
+def _marking(key: bytes) -> bytes:
+    """Derive from a sealing key the one that marks; neither tells the other."""
+    return hmac.new(key, b"greenroom: marks of secrets", hashlib.sha256).digest()
 
 
 def digest(token: str) -> str:

@@ -163,6 +163,7 @@ class MatrixConnector:
             account_id=self._account.account_id,
             fence=self._account.fence,
             secret=packed(login),
+            token=login.token,
         )
         if not kept:
             raise Faltering("Another process runs this login by now.")

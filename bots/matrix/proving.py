@@ -45,7 +45,7 @@ async def proven(answers: Mapping[str, str], earlier: str) -> Proven:
             device = before.device_id if before else ""
             login = await _of_password(homeserver, user, password, device)
     is_new = not token and (before is None or before.device_id != login.device_id)
-    return Proven(login.user_id, packed(login), is_new)
+    return Proven(login.user_id, packed(login), is_new, token=login.token)
 
 
 async def _found(where: str, *, question: str) -> str:

@@ -116,7 +116,7 @@ class Account(Record):
     state = models.CharField(max_length=8, choices=State, default=State.ON)
     secret = models.TextField(blank=True, help_text="sealed")
     secret_mark = models.CharField(
-        max_length=100, null=True, unique=True, editable=False, help_text="keyed hash of its token"
+        max_length=100, blank=True, editable=False, help_text="keyed hash of its token"
     )
     cursor = models.JSONField(default=dict, blank=True)
     lease_holder = models.CharField(max_length=80, blank=True)
@@ -136,6 +136,11 @@ class Account(Record):
         constraints = [
             models.UniqueConstraint(
                 fields=["workspace", "platform", "external_id"], name="account_once"
+            ),
+            models.UniqueConstraint(
+                fields=["secret_mark"],
+                condition=~models.Q(secret_mark=""),
+                name="account_token_once",
             ),
         ]
 

@@ -73,7 +73,7 @@ def make_login(cast: Cast, agent: Agent, name: str = OWL) -> Account:
         platform="owlpost",
         external_id=name,
         name=agent.name,
-        secret="s",
+        secret=f"of {name}",
         by=cast.root,
     )
 
@@ -147,7 +147,7 @@ def test_logging_in_again_goes_on_with_what_was_known(
     page = root.get(reverse("platforms"), {"again": str(before.pk)}).content.decode()
     assert f'value="{OWL}"' in page
     add(root, cast.ada)
-    assert owls.asked[0]["earlier"] == "s"
+    assert owls.asked[0]["earlier"] == f"of {OWL}"
     after = Account.objects.get(platform="owlpost")
     assert (after.pk, after.health, after.cursor) == (before.pk, "starting", {"since": "7"})
     assert after.fence > before.fence
