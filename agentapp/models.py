@@ -10,6 +10,7 @@ from agentapp.feedback.models import *  # noqa: F403
 from agentapp.files.models import *  # noqa: F403
 from agentapp.identity.models import *  # noqa: F403
 from agentapp.intake.models import *  # noqa: F403
+from agentapp.keyring.models import *  # noqa: F403
 from agentapp.llm.models import *  # noqa: F403
 from agentapp.memory.models import *  # noqa: F403
 from agentapp.moderation.models import *  # noqa: F403

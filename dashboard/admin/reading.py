@@ -14,7 +14,7 @@ COLUMNS = 7
 PER_PAGE = 50
 # Never shown: sealed or hashed credentials, what was written byte for byte, vectors.
 HIDDEN = {
-    *("secret", "key_sealed", "token_hash", "password", "raw", "embedding"),
+    *("secret", "sealed", "key_sealed", "token_hash", "password", "raw", "embedding"),
     *("content", "picture"),
 }
 _LONG = (models.TextField, models.JSONField, models.BinaryField)
