@@ -101,6 +101,7 @@ def _stages(places: list[tuple[User, Room]]) -> dict[str, float]:
     from agentapp.identity.models import Account
     from agentapp.memory import embeddings
     from bots.local import client
+    from tests.cast import hold_logins
 
     stages = Stages()
     stages.watch(worker, "decide_room", "decide")
@@ -118,6 +119,7 @@ def _stages(places: list[tuple[User, Room]]) -> dict[str, float]:
     while worker.work_lanes():
         pass
     accounts = list(Account.objects.values_list("pk", flat=True))
+    hold_logins("bench")
     begun = time.thread_time()
     while pieces := publication.claim_due(holder="bench", accounts=accounts):
         claimed = time.thread_time()

@@ -10,8 +10,10 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -59,6 +61,7 @@ class Delivery:
         self._holder = holder
         self._connectors = connectors
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._under_way: Counter[uuid.UUID] = Counter()  # of each login
         self._sent = Gathering(self._mark_sent)
 
     async def run(self) -> None:
@@ -70,6 +73,19 @@ class Delivery:
         finally:
             if self._in_flight:
                 await asyncio.wait(self._in_flight, timeout=DRAIN_SECONDS)
+
+    def is_busy_with(self, account_id: uuid.UUID) -> bool:
+        """Say whether a piece of this login is on its way, being claimed or looked for."""
+        return self._under_way[account_id] > 0
+
+    @contextmanager
+    def _busy_with(self, accounts: Collection[uuid.UUID]) -> Iterator[None]:
+        some = list(accounts)
+        self._under_way.update(some)
+        try:
+            yield
+        finally:
+            self._under_way.subtract(some)
 
     async def _send_due(self) -> None:
         while True:
@@ -89,6 +105,10 @@ class Delivery:
         free = min(BATCH, MOST_IN_FLIGHT - len(self._in_flight))
         if not connectors or free <= 0:
             return False
+        with self._busy_with(connectors):
+            return await self._claim_for(connectors, free)
+
+    async def _claim_for(self, connectors: Mapping[uuid.UUID, Connector], free: int) -> bool:
         claim = asyncio.create_task(
             self._bridge.call(
                 publication.claim_due, holder=self._holder, accounts=list(connectors), limit=free
@@ -101,7 +121,12 @@ class Delivery:
             self._begin(self._send_claimed(claim, connectors))
             raise
         for piece in pieces:
-            self._begin(self._send(piece, connectors.get(uuid.UUID(piece.account_id))))
+            account_id = uuid.UUID(piece.account_id)
+            self._under_way[account_id] += 1
+            self._begin(
+                self._send(piece, connectors.get(account_id)),
+                then=partial(self._no_longer_busy, account_id),
+            )
         return len(pieces) == free
 
     async def _send_claimed(
@@ -116,10 +141,20 @@ class Delivery:
             )
         )
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(
+        self,
+        work: Coroutine[Any, Any, None],
+        *,
+        then: Callable[[asyncio.Task[None]], None] | None = None,
+    ) -> None:
         task = asyncio.create_task(work)
         self._in_flight.add(task)
         task.add_done_callback(self._ended)
+        if then is not None:
+            task.add_done_callback(then)
+
+    def _no_longer_busy(self, account_id: uuid.UUID, _task: asyncio.Task[None]) -> None:
+        self._under_way[account_id] -= 1
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
@@ -207,6 +242,10 @@ class Delivery:
         """Ask the platform about an unknown piece; while it does not answer, it stays unknown."""
         if connector is None:
             return
+        with self._busy_with([uuid.UUID(piece.account_id)]):
+            await self._look_for(piece, connector)
+
+    async def _look_for(self, piece: Outgoing, connector: Connector) -> None:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 receipt = await connector.read_back(piece)

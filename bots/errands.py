@@ -59,6 +59,10 @@ class Errands:
                     self._run_all(account_id, connectors[account_id], some)
                 )
 
+    def is_busy_with(self, account_id: uuid.UUID) -> bool:
+        """Say whether this login is at a door."""
+        return account_id in self._tasks
+
     def stop(self) -> None:
         """Begin nothing more; what was not done stays due."""
         for task in list(self._tasks.values()):

@@ -20,7 +20,7 @@ from django.db import Error as DatabaseError
 from agentapp.foundation.errors import AgentError, Refused
 from agentapp.identity.models import Account
 from agentapp.identity.services import leases
-from agentapp.identity.services.leases import HealthReport, HeldAccount
+from agentapp.identity.services.leases import HealthReport, HeldAccount, Renewed
 from agentapp.intake.departures import login_ended
 from agentapp.presence.health import note_health
 from bots.bridge import Bridge
@@ -28,6 +28,7 @@ from bots.cargo import Cargo
 from bots.connector import Connector
 from bots.delivery import Delivery
 from bots.errands import Errands
+from bots.sharing import Sharing
 from bots.wakeups import hear_wake_ups
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Host:
         )
         self._errands = Errands(bridge=bridge, connectors=self.served_connectors)
         self._cargo = Cargo(bridge=bridge, holder=self.holder, connectors=self.served_connectors)
+        self._sharing = Sharing(is_busy=self._is_busy, let_go=self._let_go)
 
     def served_connectors(self) -> Mapping[uuid.UUID, Connector]:
         """Return what may be served now: nothing once the leases may have run out.
@@ -98,9 +100,10 @@ class Host:
         """
         if time.monotonic() >= self._trusted_until:
             return {}
-        if not self._down:
+        unserved = self._down | self._sharing.leaving
+        if not unserved:
             return self._served
-        return {pk: one for pk, one in self._served.items() if pk not in self._down}
+        return {pk: one for pk, one in self._served.items() if pk not in unserved}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then end what is in flight and give the logins back."""
@@ -115,6 +118,7 @@ class Host:
             worker.cancel()
         self._errands.stop()
         self._cargo.stop()
+        await self._sharing.stop()
         await asyncio.gather(*workers, return_exceptions=True)
         await self._stop_all(list(self.running))
         # A lease taken at this very moment has to be known before all are given back.
@@ -146,12 +150,11 @@ class Host:
         """Renew what is due, take what is free, and pass on how the logins fare."""
         asked = time.monotonic()
         if asked - self._renewed_at >= RENEW_SECONDS:
-            held = await self._bridge.call(leases.renew, holder=self.holder)
-            lost = [pk for pk, one in self.running.items() if held.get(pk) != one.account.fence]
+            renewed = await self._bridge.call(
+                leases.renew, holder=self.holder, platforms=list(self._makers)
+            )
             self._renewed_at, self._trusted_until = asked, asked + TRUSTED_SECONDS
-            if lost:
-                logger.info("host %s no longer has %d logins", self.holder, len(lost))
-                await self._stop_all(lost)
+            await self._agree_with(renewed)
         taken = await self._bridge.call(
             leases.take_free, holder=self.holder, platforms=list(self._makers)
         )
@@ -165,6 +168,25 @@ class Host:
         await self._pass_on_reports()
         await self._errands.look()
         await self._cargo.look()
+
+    async def _agree_with(self, renewed: Renewed) -> None:
+        """Stop what was lost, and give to others what is theirs or what nobody runs here."""
+        held = renewed.fences
+        lost = [pk for pk, one in self.running.items() if held.get(pk) != one.account.fence]
+        if lost:
+            logger.info("host %s no longer has %d logins", self.holder, len(lost))
+            await self._stop_all(lost)
+        idle = held.keys() - self.running.keys() - self._sharing.leaving
+        self._sharing.give([*idle, *renewed.surplus])
+
+    def _is_busy(self, account_id: uuid.UUID) -> bool:
+        return self._delivery.is_busy_with(account_id) or self._errands.is_busy_with(account_id)
+
+    async def _let_go(self, account_ids: list[uuid.UUID]) -> None:
+        await self._stop_all(account_ids)
+        give_back = partial(leases.give_back, holder=self.holder, accounts=account_ids)
+        given = await self._bridge.call(give_back)
+        logger.info("host %s gives %d logins to others", self.holder, given)
 
     def _start(self, account: HeldAccount) -> None:
         connector = self._makers[account.platform](account, self._bridge)

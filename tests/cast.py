@@ -7,10 +7,11 @@ owns another workspace and must never see anything of Root's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from agentapp.conversation.models import Message
 from agentapp.foundation import clock
-from agentapp.identity.models import Agent, Identity, Room, Seat, User, Workspace
+from agentapp.identity.models import Account, Agent, Identity, Room, Seat, User, Workspace
 from agentapp.identity.services.agents import create_agent
 from agentapp.identity.services.people import ensure_local_identity
 from agentapp.identity.services.rooms import create_room, join_room
@@ -44,6 +45,11 @@ class Cast:
 def make_user(name: str) -> User:
     """Make a login without a password: hashing one costs more than most tests."""
     return User.objects.create_user(username=name)
+
+
+def hold_logins(holder: str) -> None:
+    """Let a sender of the test have all logins, as a process has those that it runs."""
+    Account.objects.update(lease_holder=holder, lease_until=clock.now() + timedelta(days=400))
 
 
 def make_cast() -> Cast:

@@ -20,7 +20,7 @@ from agentapp.foundation.database import fresh_connection
 from agentapp.foundation.envelope import Outgoing, Receipt
 from agentapp.identity.models import Account, Agent, Room
 from agentapp.identity.services.agents import pause_agent
-from agentapp.identity.services.leases import HeldAccount
+from agentapp.identity.services.leases import HeldAccount, give_back
 from agentapp.identity.services.rooms import create_room
 from agentapp.presence.services import add_agent
 from bots import delivery
@@ -40,7 +40,7 @@ from tests.bots.places import (
     status_of,
     until,
 )
-from tests.cast import Cast, make_message
+from tests.cast import Cast, hold_logins, make_message
 
 
 class Flaky(LocalConnector):
@@ -172,7 +172,9 @@ def held(agent: Agent) -> HeldAccount:
 
 
 def claimed(cast: Cast) -> Outgoing:
+    hold_logins("me")
     (piece,) = claim_due(holder="me", accounts=[held(cast.ada).account_id])
+    give_back(holder="me")
     return piece
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
 
 from agentapp.drafts import outbox, rules
 from agentapp.drafts.models import Draft, Outbound
@@ -42,7 +43,10 @@ START_WITHIN_SECONDS = LEASE_SECONDS - SEND_TIMEOUT_SECONDS
 _DUE = """
 SELECT o.id, o.agent_id, a.workspace_id
 FROM agentapp_outbound o JOIN agentapp_agent a ON a.id = o.agent_id
-WHERE o.account_id = ANY(%s) AND o.not_before <= greenroom_now()
+JOIN agentapp_account login ON login.id = o.account_id
+WHERE o.account_id = ANY(%s)
+  AND login.lease_holder = %s AND login.lease_until > greenroom_now()
+  AND o.not_before <= greenroom_now()
   AND o.state IN ('queued', 'failed')
   AND (o.state = 'queued' OR o.lease_until IS NOT NULL)
   AND (o.file_id IS NULL
@@ -57,7 +61,9 @@ ORDER BY o.not_before, o.id LIMIT %s
 
 
 def claim_due(*, holder: str, accounts: Sequence[uuid.UUID], limit: int = 20) -> list[Outgoing]:
-    """Take due pieces of these logins for sending, after asking every gate.
+    """Take due pieces of those of these logins that the holder has, after asking every gate.
+
+    Whoever lost a login without knowing it yet gets nothing of it.
 
     What a gate stops is held back or returned to its owner, and not part of the answer. Each
     piece may start to leave until its `deadline` on this process's monotonic clock, and is
@@ -67,7 +73,7 @@ def claim_due(*, holder: str, accounts: Sequence[uuid.UUID], limit: int = 20) ->
     """
     started = time.monotonic()
     with transaction.atomic():
-        due = _due(accounts, limit)
+        due = _due(holder, accounts, limit)
         if not due:
             return []
         pairs = [(agent_id, workspace_id) for _, agent_id, workspace_id in due]
@@ -82,9 +88,9 @@ def claim_due(*, holder: str, accounts: Sequence[uuid.UUID], limit: int = 20) ->
     return [outgoing(piece, deadline=deadline) for piece in passed]
 
 
-def _due(accounts: Sequence[uuid.UUID], limit: int) -> list[tuple[int, int, int]]:
+def _due(holder: str, accounts: Sequence[uuid.UUID], limit: int) -> list[tuple[int, int, int]]:
     with planned() as cursor:
-        cursor.execute(_DUE, [list(accounts), limit])
+        cursor.execute(_DUE, [list(accounts), holder, limit])
         return list(cursor.fetchall())
 
 
@@ -267,6 +273,7 @@ def _take(ids: list[int], holder: str) -> Change:
         "holder": holder,
         "lease_until": GreenroomNow() + timedelta(seconds=LEASE_SECONDS),
         "attempts": F("attempts") + 1,
+        "tried_at": Coalesce("tried_at", GreenroomNow()),
     }
 
 

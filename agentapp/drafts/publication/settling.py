@@ -145,12 +145,19 @@ def reclaim_lost() -> int:
 
 @transaction.atomic
 def unknown_due(*, holder: str, accounts: Sequence[uuid.UUID]) -> list[Outgoing]:
-    """Lease unknown pieces of these logins for reading back, the oldest first."""
+    """Lease unknown pieces of those of these logins that the holder has, the oldest first.
+
+    They are for reading back.
+    """
     pieces = list(
         Outbound.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("draft", "draft__target", "room", "account", "file")
         .filter(
-            state=Outbound.State.UNKNOWN, account_id__in=accounts, not_before__lte=GreenroomNow()
+            state=Outbound.State.UNKNOWN,
+            account_id__in=accounts,
+            account__lease_holder=holder,
+            account__lease_until__gt=GreenroomNow(),
+            not_before__lte=GreenroomNow(),
         )
         .order_by("pk")[:BATCH]
     )

@@ -2,6 +2,9 @@
 
 A login has at most one holder. Each change of holder raises its fence, so that whoever paused for
 too long finds that nothing it says about the login counts any more.
+
+Processes share the logins of a platform evenly: whoever has more than its share is told, and gives
+the others back as soon as nothing of them is under way.
 """
 
 from __future__ import annotations
@@ -9,48 +12,27 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
 
 from agentapp.events import services as events
 from agentapp.events.models import Event
+from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.prepared import planned
-from agentapp.identity.models import Account
+from agentapp.identity.models import Account, Runner
+from agentapp.identity.services import sharing
 
 LEASE_SECONDS = 15.0
 CLAIM_LIMIT = 5_000  # logins in one statement
+# A process counts for the others once it has stayed; one that dies at every start costs nobody.
+SETTLED_SECONDS = 10.0
+# A login that nobody took for so long is anybody's, whatever the shares are.
+PATIENCE_SECONDS = 5.0
+FORGOTTEN_SECONDS = 3600.0  # after which a process that ended without a word leaves no row
 MAX_ERROR = 400  # characters
 
-_TAKE = """
-WITH free AS (
-    SELECT account.id FROM agentapp_account account
-    JOIN agentapp_agent agent ON agent.id = account.agent_id
-    WHERE account.platform = ANY(%(platforms)s)
-      AND (account.state = 'ending'
-           OR account.state = 'on' AND agent.status NOT IN ('archived', 'deleted'))
-      AND (account.lease_until IS NULL OR account.lease_until <= greenroom_now())
-    ORDER BY account.id LIMIT %(limit)s
-    FOR UPDATE OF account SKIP LOCKED
-)
-UPDATE agentapp_account account
-SET lease_holder = %(holder)s, fence = account.fence + 1,
-    lease_until = greenroom_now() + make_interval(secs => %(seconds)s)
-FROM free, agentapp_agent agent
-WHERE account.id = free.id AND agent.id = account.agent_id
-RETURNING account.id, account.workspace_id, account.agent_id, account.platform,
-    account.external_id, agent.name, account.fence, account.state = 'ending'
-"""
-_RENEW = """
-UPDATE agentapp_account account
-SET lease_until = greenroom_now() + make_interval(secs => %(seconds)s)
-FROM agentapp_agent agent
-WHERE agent.id = account.agent_id
-  AND (account.state = 'ending'
-       OR account.state = 'on' AND agent.status NOT IN ('archived', 'deleted'))
-  AND account.lease_holder = %(holder)s AND account.lease_until > greenroom_now()
-RETURNING account.id, account.fence
-"""
 _REPORT = """
 WITH report AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[], %(healths)s::text[],
@@ -86,6 +68,19 @@ class HeldAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewed:
+    """What a holder still has.
+
+    Attributes:
+        fences: Of every login of its own.
+        surplus: Those that are more than its share, for others to take.
+    """
+
+    fences: dict[uuid.UUID, int]
+    surplus: list[uuid.UUID]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthChange:
     """A login that fares otherwise than before."""
 
@@ -111,18 +106,22 @@ class HealthReport:
 def take_free(
     *, holder: str, platforms: Collection[str], limit: int = CLAIM_LIMIT
 ) -> list[HeldAccount]:
-    """Take the logins of these platforms that nobody holds. One statement for all.
+    """Take logins of these platforms that nobody holds, up to this holder's share of each.
+
+    One statement for all.
 
     Writes: Account (holder, lease, fence). Announces: `account.leased`, once.
     """
     with planned() as cursor:
         cursor.execute(
-            _TAKE,
+            sharing.TAKE,
             {
                 "holder": holder,
                 "platforms": list(platforms),
                 "limit": limit,
                 "seconds": LEASE_SECONDS,
+                "settled": SETTLED_SECONDS,
+                "patience": PATIENCE_SECONDS,
             },
         )
         taken = [HeldAccount(*row) for row in cursor.fetchall()]
@@ -131,25 +130,49 @@ def take_free(
     return taken
 
 
-def renew(*, holder: str) -> dict[uuid.UUID, int]:
-    """Renew this holder's leases that have not run out; return their fences. One statement.
+def renew(*, holder: str, platforms: Collection[str] = ()) -> Renewed:
+    """Renew this holder's leases that have not run out, and say that it is there. One statement.
 
-    A login that is missing is lost: its lease ran out, or its agent is archived.
+    A login that is missing in the answer is lost: its lease ran out, or its agent is archived.
+
+    Args:
+        platforms: What it can run, for the shares of the others.
     """
     with planned() as cursor:
-        cursor.execute(_RENEW, {"holder": holder, "seconds": LEASE_SECONDS})
-        return dict(cursor.fetchall())
+        cursor.execute(
+            sharing.RENEW,
+            {
+                "holder": holder,
+                "platforms": list(platforms),
+                "seconds": LEASE_SECONDS,
+                "settled": SETTLED_SECONDS,
+            },
+        )
+        rows = cursor.fetchall()
+    return Renewed(
+        fences={pk: fence for pk, fence, _ in rows},
+        surplus=[pk for pk, _, is_surplus in rows if is_surplus],
+    )
 
 
 @transaction.atomic
-def give_back(*, holder: str) -> int:
+def give_back(*, holder: str, accounts: Collection[uuid.UUID] | None = None) -> int:
     """End this holder's leases, so that another process need not wait. Returns how many.
 
-    Writes: Account. Announces: `account.released`, once.
+    Args:
+        accounts: Only these; None for all, and the holder itself is gone then.
+
+    Writes: Account, Runner. Announces: `account.released`, once.
     """
-    given = Account.objects.filter(lease_holder=holder).update(
+    leases = Account.objects.filter(lease_holder=holder)
+    if accounts is None:
+        forgotten = GreenroomNow() - timedelta(seconds=FORGOTTEN_SECONDS)
+        Runner.objects.filter(Q(holder=holder) | Q(alive_until__lt=forgotten)).delete()
+    else:
+        leases = leases.filter(pk__in=accounts)
+    given = leases.update(
         lease_holder="",
-        lease_until=None,
+        lease_until=GreenroomNow(),
         # A lost login stays lost until somebody changes it.
         health=Case(
             When(health=Account.Health.LOST, then=F("health")),

@@ -21,7 +21,7 @@ from agentapp.moderation.services import suspend
 from agentapp.presence.services import remove_agent
 from agentapp.safety.models import SafetyState
 from agentapp.safety.services import ensure_states, stop
-from tests.cast import Cast, make_message
+from tests.cast import Cast, hold_logins, make_message
 
 Arm = Callable[[Cast, Draft], object]
 
@@ -128,6 +128,7 @@ def approved(cast: Cast) -> Draft:
 
 def claimed(cast: Cast) -> list[int]:
     accounts = list(Account.objects.filter(workspace=cast.workspace).values_list("pk", flat=True))
+    hold_logins("test")
     return [piece.outbound_id for piece in claim_due(holder="test", accounts=accounts)]
 
 

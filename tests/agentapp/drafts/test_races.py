@@ -17,7 +17,7 @@ from agentapp.drafts.services import Wish, approve, expire_due, propose, reject,
 from agentapp.foundation import clock
 from agentapp.foundation.errors import AgentError
 from agentapp.identity.models import Account
-from tests.cast import Cast
+from tests.cast import Cast, hold_logins
 
 ROUNDS = 25
 WRITERS = 64
@@ -104,6 +104,7 @@ def test_approving_and_expiring_never_both_happen(live_cast: Cast) -> None:
 
 def test_undo_and_claim_give_one_outcome(live_cast: Cast) -> None:
     accounts = list(Account.objects.values_list("pk", flat=True))
+    hold_logins("me")
     for _ in range(ROUNDS):
         draft = waiting(live_cast)
         approval(live_cast, draft)()

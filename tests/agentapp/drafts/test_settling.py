@@ -24,7 +24,7 @@ from agentapp.foundation import clock
 from agentapp.foundation.envelope import Outgoing
 from agentapp.identity.models import Account
 from agentapp.notifications.models import Notification
-from tests.cast import Cast, make_message
+from tests.cast import Cast, hold_logins, make_message
 
 
 def on_the_wire(cast: Cast, text: str = "Good evening.") -> tuple[Draft, Outgoing]:
@@ -38,6 +38,7 @@ def on_the_wire(cast: Cast, text: str = "Good evening.") -> tuple[Draft, Outgoin
 def claim(cast: Cast) -> list[Outgoing]:
     Outbound.objects.update(not_before=clock.now())
     accounts = list(Account.objects.filter(workspace=cast.workspace).values_list("pk", flat=True))
+    hold_logins("me")
     return claim_due(holder="me", accounts=accounts)
 
 
@@ -140,6 +141,7 @@ def test_a_dead_sender_leaves_an_unknown_piece_that_is_read_back_first(cast: Cas
     assert draft.status == "unknown"
     assert claim(cast) == []  # never resent blindly
 
+    hold_logins("other")
     (question,) = unknown_due(holder="other", accounts=accounts(cast))  # type: ignore[arg-type]
     assert question.dedupe_key == piece.dedupe_key
     assert resolve_unknown(outbound_id=piece.outbound_id, holder="other", external_id="x1")

@@ -21,7 +21,7 @@ from agentapp.intake import services as intake
 from agentapp.presence.services import add_agent
 from agentapp.turns import services as turns
 from agentapp.turns.models import Turn
-from tests.cast import SPEC, Cast
+from tests.cast import SPEC, Cast, hold_logins
 from tests.fakes.model_server import ModelServer
 
 HOLDER = "test"
@@ -80,6 +80,7 @@ class Stage:
     def publish(self) -> int:
         """Put into the rooms what is on its way; returns how many pieces."""
         accounts = list(Account.objects.values_list("pk", flat=True))
+        hold_logins(HOLDER)
         pieces = publication.claim_due(holder=HOLDER, accounts=accounts, limit=100)
         for piece in pieces:
             where = Place(external_id=piece.room_external_id)

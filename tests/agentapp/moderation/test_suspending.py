@@ -20,7 +20,7 @@ from agentapp.moderation.services import expire_due, lift, suspend
 from agentapp.presence.models import Membership
 from agentapp.safety.models import SafetyState
 from agentapp.safety.queries import state_for
-from tests.cast import Cast
+from tests.cast import Cast, hold_logins
 
 SENDERS = 4
 CYCLES = 8
@@ -119,6 +119,7 @@ def test_suspending_waits_for_what_is_on_the_wire(live_cast: Cast) -> None:
     _approve(live_cast, _waiting(live_cast))
     Outbound.objects.update(not_before=clock.now())
     accounts = list(Account.objects.values_list("pk", flat=True))
+    hold_logins("sender")
     (piece,) = claim_due(holder="sender", accounts=accounts)
     settled_at: list[float] = []
 
@@ -141,21 +142,26 @@ def test_suspending_waits_for_what_is_on_the_wire(live_cast: Cast) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_no_send_begins_after_a_suspension_returned(live_cast: Cast) -> None:
     accounts = list(Account.objects.values_list("pk", flat=True))
+    hold_logins("sender")
     returned = threading.Event()
     finished = threading.Event()
     begun_late: list[int] = []
     begun: list[int] = []
 
-    def sender(name: str) -> None:
+    def sender() -> None:
         while not finished.is_set():
             suspended_before = returned.is_set()
-            for piece in claim_due(holder=name, accounts=accounts, limit=3):
+            for piece in claim_due(holder="sender", accounts=accounts, limit=3):
                 (begun_late if suspended_before else begun).append(piece.outbound_id)
                 time.sleep(0.002)
-                mark_sent(outbound_id=piece.outbound_id, holder=name, external_id=piece.dedupe_key)
+                mark_sent(
+                    outbound_id=piece.outbound_id,
+                    holder="sender",
+                    external_id=piece.dedupe_key,
+                )
         connection.close()
 
-    threads = [threading.Thread(target=sender, args=(f"s{n}",)) for n in range(SENDERS)]
+    threads = [threading.Thread(target=sender) for _ in range(SENDERS)]
     for thread in threads:
         thread.start()
     try:
