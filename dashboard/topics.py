@@ -33,6 +33,8 @@ _ROOM_TALK = (
     "room.",
     "user.joined",
 )
+# Told to the user they are about, and to nobody else.
+_FOR_ONESELF = ("command.", "notification.")
 _STOPS = ("safety.", "moderation.")
 _MONEY = ("llm.", "budget.")
 _CHANGE_RIGHTS = (
@@ -149,7 +151,7 @@ def may_hear(kind: str, notice: Notice, rights: Rights) -> bool:
     Holding a topic is no right to everything in it: a member of a room does not hear of drafts,
     and `agents` tells of nobody else's agents.
     """
-    if notice.type.startswith("notification."):
+    if notice.type.startswith(_FOR_ONESELF):
         return notice.subject_kind == "user" and notice.subject_id == str(rights.user_id)
     if kind == NOTIFICATIONS:
         return False

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-MAX_WISH = 120  # characters; what is longer is talk
 MOST_TOLD = 20  # memories that one answer names
 MOST_WORDS = 200  # characters of each
-
-# `/forget`, or with `!` where a client keeps the slash for itself, with a name before or after.
-_WISH = re.compile(
-    r"(?:(?:@[^\s!/]+|[^\s@!/]+[:,])[ \t]+)?[!/](forget|mydata|neverremember|rememberme)"
-    r"(?:[ \t]+(?:me|@\S+))?",
-    re.IGNORECASE,
-)
 
 
 class Wish(StrEnum):
@@ -45,13 +36,6 @@ class Gone:
     memories: int
     facts: int
     summaries: int
-
-
-def parse_wish(text: str) -> Wish | None:
-    """Return what a message asks for whoever wrote it; None for talk."""
-    clean = text.strip()
-    found = _WISH.fullmatch(clean) if len(clean) <= MAX_WISH else None
-    return Wish(found[1].lower()) if found else None
 
 
 def counted(gone: Gone) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from agentapp.commands.registry import parse
+from agentapp.commands.shapes import Call
 from agentapp.foundation.envelope import AuthorKind, Place
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake.seen import Batch, Invited, Left, RoomNews
-from agentapp.moderation.orders import Order
 from bots.matrix.backfill import Event, Missed, after_edge, backfill, events_of
 from bots.matrix.errors import Rejected
-from bots.matrix.orders import parse_order
 from bots.matrix.parse import (
     PLATFORM,
     Parsed,
@@ -48,7 +48,7 @@ class Harvest:
     Attributes:
         entered: Rooms that the login is in.
         followed: Rooms that replaced others, with the server to ask about each.
-        orders: What whoever looks after a room ordered about this agent.
+        calls: The commands that were typed; who looks after a room is known here.
     """
 
     batch: Batch
@@ -57,7 +57,7 @@ class Harvest:
     entered: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     followed: list[tuple[str, str]] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
 
 
 class Harvester:
@@ -221,12 +221,12 @@ class Harvester:
         return found
 
     def _heard(self, view: RoomView, one: Parsed, found: Harvest) -> Parsed:
-        """Return what was parsed; orders and what bridges' bots say are never answered."""
+        """Return what was parsed; commands and what bridges' bots say are not answered."""
         if not isinstance(one, Said):
             return one
-        order = self._order(view, one)
-        if order is not None:
-            found.orders.append(order)
+        call = self._call(view, one)
+        if call is not None:
+            found.calls.append(call)
             return replace(one, is_notice=True)
         author = one.incoming.author
         if author.external_id not in view.bridge_bots:
@@ -234,35 +234,44 @@ class Harvester:
         bot = replace(author, kind=AuthorKind.BOT)
         return replace(one, incoming=replace(one.incoming, author=bot), is_notice=True)
 
-    def _order(self, view: RoomView, said: Said) -> Order | None:
+    def _call(self, view: RoomView, said: Said) -> Call | None:
+        """Return the command that a message is; every login that reads it hands over the same."""
         incoming, own = said.incoming, self._viewer.user_id
         by = incoming.author.external_id
         if said.is_notice or by == own:
             return None
+        answered = self._recent.known(incoming.reply_to)
+        place, agent_id = view.place(), self._account.agent_id
         names = (own, short_name(own), view.names.get(own, ""), self._account.name)
-        ordered = parse_order(
+        parsed = parse(
             incoming.text,
-            names=names,
-            is_named=own in incoming.mentions,
-            may_moderate=view.is_moderator(by),
+            names=dict.fromkeys(names, agent_id),
+            mentioned=[agent_id] if own in incoming.mentions else [],
+            is_addressed=place.kind == "direct" or (answered and answered.sender) == own,
+            is_moderator=view.is_moderator(by),
         )
-        if ordered is None:
+        if parsed is None:
             return None
-        return Order(
+        return Call(
             workspace_id=self._viewer.workspace_id,
             platform=PLATFORM,
-            room_external_id=view.room_id,
-            agent_id=self._account.agent_id,
-            by=incoming.author,
-            act=ordered.act,
-            hours=ordered.hours,
+            place=place,
+            author=incoming.author,
+            command=parsed.command.name,
             external_id=incoming.external_id,
+            options=parsed.options,
+            target=incoming.reply_to,
+            called=parsed.called,
+            mentions=incoming.mentions,
+            is_moderator=view.is_moderator(by),
             at=incoming.sent_at,
-            is_for_all=ordered.is_for_all,
-            count=ordered.count,
-            mentions=tuple(incoming.mentions),
-            reply_to=incoming.reply_to,
         )
+
+    def _note_removed(self, room_id: str, parsed: Sequence[Parsed]) -> None:
+        """Let go of what was removed before it could be read."""
+        for one in parsed:
+            if isinstance(one, TakenBack) and self._crypt is not None:
+                self._crypt.ring.removed(room_id, one.target)
 
     def _note_seen(self, room_id: str, parsed: Sequence[Parsed], found: Harvest) -> None:
         own = self._viewer.user_id

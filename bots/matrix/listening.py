@@ -9,10 +9,10 @@ import weakref
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from agentapp.commands.services import carry_out
 from agentapp.foundation import faults
 from agentapp.foundation.errors import AgentError
 from agentapp.intake.batches import accept_batch
-from agentapp.privacy.asking import obey
 from bots.bridge import Bridge
 from bots.matrix.errors import Faltering, Limited, NotReached
 from bots.matrix.harvest import Harvest, Harvester
@@ -80,9 +80,9 @@ class Listener:
                 wait = min(FIRST_WAIT * 2**failures, LAST_WAIT)
                 await asyncio.sleep(wait * self._rng.uniform(0.7, 1.3))
                 continue
-            # An order is obeyed once; were the batch first, a crash between them would lose it.
-            for order in harvest.orders:
-                await self._bridge.call(obey, order)
+            # A command is carried out once; were the batch first, a crash between would lose it.
+            for call in harvest.calls:
+                await self._bridge.call(carry_out, call)
             await self._bridge.call(accept_batch, harvest.batch)
             faults.passing("batch.committed")
             since, is_first, failures = harvest.since, False, 0

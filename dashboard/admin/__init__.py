@@ -6,6 +6,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 
 from dashboard.admin import (
+    commands,
     conversation,
     demo,
     drafts,
@@ -27,6 +28,7 @@ from dashboard.admin import (
 )
 
 __all__ = [
+    "commands",
     "conversation",
     "demo",
     "drafts",

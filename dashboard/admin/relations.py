@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agentapp.relations.models import Relationship
+from agentapp.relations.models import Quiet, Relationship
 from dashboard.admin.reading import register
 
 register(Relationship)
+register(Quiet)

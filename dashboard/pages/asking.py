@@ -1,41 +1,105 @@
-"""Words in a web room that ask something about their writer: answered to them alone."""
+"""Commands in web rooms: what is typed with `/` or `!`, and the answers for one's own eyes."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse
+import secrets
 
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET, require_POST
+
+from agentapp.commands import registry
+from agentapp.commands.services import carry_out, dismiss
+from agentapp.commands.shapes import Call, Parsed
+from agentapp.conversation.models import Message
+from agentapp.foundation.envelope import Author, Place
+from agentapp.foundation.errors import Invalid
 from agentapp.identity import policy
 from agentapp.identity.models import Room
-from agentapp.privacy import asking, queries
-from agentapp.privacy.rules import parse_wish
-from dashboard.pages.frame import is_fragment, member
+from agentapp.identity.policy import Verb
+from agentapp.identity.services.people import LOCAL, ensure_local_identity, user_handle
+from agentapp.presence.models import Membership
+from dashboard.pages.frame import done, member, page, show
+from dashboard.presenters.asides import show_asides
 
-_ANSWER = "about_me"
-NOBODY = "Nothing is remembered of you: you have not said anything here yet."
+KEY_BYTES = 12
 
 
-def asked_about_oneself(request: HttpRequest, room_id: int) -> HttpResponse | None:
-    """Do what the words of a form ask for their writer; nothing of it reaches the room.
+def asked_with_command(request: HttpRequest, room_id: int) -> HttpResponse | None:
+    """Carry out the command that a form's words are; only `/ask` shows in the room.
 
     Returns:
-        The way to the page that answers; None for what is talk.
+        What answers the form; None for what is talk.
     """
-    wish = parse_wish(request.POST.get("text", ""))
-    if wish is None:
+    text = request.POST.get("text", "")
+    room = policy.get(Room, member(request), pk=room_id)
+    target = _target(request, room)
+    parsed = _parsed(request, room, text, target)
+    if parsed is None or room.platform != LOCAL:
         return None
+    answer = carry_out(_call(request, room, parsed, target))
+    if not answer.is_done:
+        raise Invalid(answer.words)
+    return done(request, to="rooms")
+
+
+def _parsed(request: HttpRequest, room: Room, text: str, target: Message | None) -> Parsed | None:
+    here = Membership.objects.filter(room=room, left_at__isnull=True)
+    names = dict(here.order_by("-agent_id").values_list("agent__name", "agent_id"))
+    author = target.author if target else None
+    is_reply = author is not None and author.agent_id in names.values()
+    return registry.parse(
+        text,
+        names=names,
+        is_addressed=room.kind == Room.Kind.DIRECT or is_reply,
+        is_moderator=_moderates(request, room),
+    )
+
+
+def _moderates(request: HttpRequest, room: Room) -> bool:
     user = member(request)
-    room = policy.get(Room, user, pk=room_id)
-    person = queries.person_behind(user, workspace_id=room.workspace_id)
-    words = asking.grant(person, wish, by=user) if person else NOBODY
-    request.session[_ANSWER] = words.replace("`", "")
-    answer = reverse("me", args=[room_id])
-    if is_fragment(request):
-        return HttpResponse(headers={"HX-Redirect": answer})
-    return redirect(answer)
+    return policy.can(user, Verb.MODERATE, room) or policy.can(user, Verb.MANAGE, room)
 
 
-def answer_of(request: HttpRequest) -> str:
-    """Return what was answered to the last wish, once."""
-    return str(request.session.pop(_ANSWER, ""))
+def _target(request: HttpRequest, room: Room) -> Message | None:
+    """Return the message of the room that a form replies to."""
+    number = request.POST.get("reply_to", "")
+    if not (number.isascii() and number.isdigit()):
+        return None
+    rows = Message.objects.filter(pk=int(number), room=room, is_known=True)
+    return rows.select_related("author").first()
+
+
+def _call(request: HttpRequest, room: Room, parsed: Parsed, target: Message | None) -> Call:
+    user = member(request)
+    ensure_local_identity(user=user, workspace=room.workspace)
+    key = request.POST.get("client_key", "") or secrets.token_hex(KEY_BYTES)
+    return Call(
+        workspace_id=room.workspace_id,
+        platform=LOCAL,
+        place=Place(room.external_id, kind=room.kind),
+        author=Author(user_handle(user), str(user)),
+        command=parsed.command.name,
+        external_id=f"{user_handle(user)}:{key}",
+        options=parsed.options,
+        target=target.external_id if target else "",
+        called=parsed.called,
+        is_moderator=_moderates(request, room),
+        shows_answer=True,
+    )
+
+
+@page
+@require_GET
+def room_asides(request: HttpRequest, room_id: int) -> HttpResponse:
+    """Show the answers for one's own eyes that wait in a room."""
+    policy.get(Room, member(request), pk=room_id)
+    context = {"asides": show_asides(member(request), room_id=room_id)}
+    return show(request, "parts/asides.html", context)
+
+
+@page
+@require_POST
+def aside_dismiss(request: HttpRequest, call_id: int) -> HttpResponse:
+    """Take an answer away that one has read."""
+    dismiss(user=member(request), call_id=call_id)
+    return done(request, to="rooms")

@@ -12,7 +12,6 @@ from agentapp.memory.models import Memory
 from agentapp.memory.services import corrections
 from agentapp.privacy import queries
 from agentapp.privacy import services as privacy
-from dashboard.pages.asking import answer_of
 from dashboard.pages.frame import done, member, page, show
 from dashboard.pages.people import as_file, never, number, receipt_page
 from dashboard.pages.rooms import seen_room
@@ -32,7 +31,7 @@ def me(request: HttpRequest, room_id: int) -> HttpResponse:
         now=clock.now(),
         before=number(request, "before"),
     )
-    context = {"person": shown, "room_id": room_id, "answer": answer_of(request)}
+    context = {"person": shown, "room_id": room_id}
     return show(request, "dashboard/person_me.html", context, section="rooms")
 
 

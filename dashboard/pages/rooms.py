@@ -24,8 +24,9 @@ from agentapp.identity.services.people import LOCAL
 from agentapp.intake import services as intake
 from agentapp.presence import services as presence
 from dashboard.forms import RoomForm, RoomNameForm
-from dashboard.pages.asking import asked_about_oneself
+from dashboard.pages.asking import asked_with_command
 from dashboard.pages.frame import Frame, done, given_files, is_fragment, member, page, show
+from dashboard.presenters.asides import show_asides
 from dashboard.presenters.doors import show_offers
 from dashboard.presenters.faces import agent_face
 from dashboard.presenters.messages import EMOJIS, show_messages
@@ -82,7 +83,7 @@ def room_side(request: HttpRequest, room_id: int) -> HttpResponse:
 @require_POST
 def room_say(request: HttpRequest, room_id: int) -> HttpResponse:
     """Write a message, with files or without. The same key again is the same message."""
-    asked = asked_about_oneself(request, room_id)
+    asked = asked_with_command(request, room_id)
     if asked is not None:
         return asked
     reply_to = request.POST.get("reply_to", "")
@@ -259,7 +260,8 @@ def talk(request: HttpRequest, row: Room, *, before: int | None = None) -> dict[
 def _room(
     request: HttpRequest, row: Room, *, status: int = HTTPStatus.OK, **changed: object
 ) -> HttpResponse:
-    context = {**talk(request, row), **_beside(request, row), **changed}
+    asides = show_asides(member(request), room_id=row.pk)
+    context = {**talk(request, row), **_beside(request, row), "asides": asides, **changed}
     return show(request, "dashboard/room.html", context, section="rooms", status=status)
 
 

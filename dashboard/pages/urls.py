@@ -7,6 +7,7 @@ from django.urls import path
 from dashboard.pages import (
     agents,
     approvals,
+    asking,
     costs,
     decisions,
     embeddings,
@@ -71,6 +72,8 @@ urlpatterns = [
     path("rooms/<int:room_id>/messages/", rooms.room_messages, name="room_messages"),
     path("rooms/<int:room_id>/side/", rooms.room_side, name="room_side"),
     path("rooms/<int:room_id>/say/", rooms.room_say, name="room_say"),
+    path("rooms/<int:room_id>/answers/", asking.room_asides, name="room_asides"),
+    path("answers/<int:call_id>/dismiss/", asking.aside_dismiss, name="aside_dismiss"),
     path("rooms/<int:room_id>/name/", rooms.room_name, name="room_name"),
     path("rooms/<int:room_id>/dial/", rooms.room_dial, name="room_dial"),
     path("rooms/<int:room_id>/mode/", rooms.room_mode, name="room_mode"),

@@ -23,6 +23,9 @@ class Person(Record):
     timezone = models.CharField(max_length=64, blank=True)
     sharing = models.BooleanField(default=False, help_text="agents may tell each other")
     never_remember = models.BooleanField(default=False)
+    stopped_at = models.DateTimeField(
+        null=True, blank=True, help_text="since when no agent answers, mentions or remembers them"
+    )
 
     class Meta:
         constraints = [
@@ -71,6 +74,8 @@ class Identity(Record):
                 name="identity_agent_iff_kind",
             ),
         ]
+        # One handle may be known in several workspaces.
+        indexes = [models.Index(fields=["platform", "external_id"], name="identity_handle")]
 
     @override
     def __str__(self) -> str:

@@ -15,52 +15,21 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 
+from agentapp.commands.services import carry_out
+from agentapp.commands.shapes import Call
 from agentapp.drafts.models import Draft
 from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.database import fresh_connection
-from agentapp.foundation.envelope import Author
+from agentapp.foundation.envelope import Author, Place
 from agentapp.identity.models import Agent, Identity, Participant, Person, Room
 from agentapp.llm.models import LLMCall
 from agentapp.memory.models import Memory
-from agentapp.moderation.orders import Order
 from agentapp.presence.models import Membership
-from agentapp.privacy.asking import obey
-from agentapp.privacy.rules import Wish, parse_wish
 from tests.cast import Cast, make_message
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "I am afraid of my exam."
-
-
-@pytest.mark.parametrize(
-    ("text", "wish"),
-    [
-        ("!forget", Wish.FORGET),
-        ("/forget", Wish.FORGET),
-        (" !FORGET me ", Wish.FORGET),
-        ("@ada !mydata", Wish.DATA),
-        ("Ada: !mydata", Wish.DATA),
-        ("!neverremember", Wish.NEVER),
-        ("!rememberme @ada:green.test", Wish.AGAIN),
-        ("please do not !forget the milk", None),
-        ("!forget the milk, please", None),
-        ("!forgetful", None),
-        ("forget", None),
-        ("!forget milk", None),
-        ("please !forget", None),
-        ("!mydata" + " " * 200 + "x", None),
-        ("!forget\n!mydata", None),
-        ("\u202e!forget\0", None),
-    ],
-)
-def test_only_a_wish_is_one(text: str, wish: Wish | None) -> None:
-    assert parse_wish(text) is wish
-
-
-def test_a_hundred_thousand_characters_are_talk() -> None:
-    assert parse_wish("@" + "a" * 100_000 + " !forget") is None
-    assert parse_wish("!" * 100_000) is None
 
 
 @pytest.fixture
@@ -85,19 +54,23 @@ def remembered(cast: Cast) -> Person:
     return person
 
 
-def asked(cast: Cast, act: str, event_id: str = "$1", **changes: object) -> Order:
+def obey(call: Call) -> bool:
+    """Carry a command out; say whether this did it now."""
+    answer = carry_out(call)
+    return answer.is_done and not answer.is_repeated
+
+
+def asked(cast: Cast, act: str, event_id: str = "$1", **changes: object) -> Call:
     handle = cast.identity(cast.sam)
     values: dict[str, object] = {
         "workspace_id": cast.workspace.pk,
         "platform": cast.lounge.platform,
-        "room_external_id": cast.lounge.external_id,
-        "agent_id": cast.ada.pk,
-        "by": Author(handle.external_id, handle.name),
-        "act": act,
-        "hours": None,
+        "place": Place(cast.lounge.external_id),
+        "author": Author(handle.external_id, handle.name),
+        "command": act,
         "external_id": event_id,
     }
-    return Order(**values | changes)  # type: ignore[arg-type]
+    return Call(**values | changes)  # type: ignore[arg-type]
 
 
 def alone_with(cast: Cast, agent: Agent) -> Room:
@@ -124,7 +97,7 @@ def test_forgetting_is_done_once_by_all_and_told_by_one_in_private(
     cast: Cast, person: Person
 ) -> None:
     direct = alone_with(cast, cast.bo)
-    one, two = asked(cast, "forget"), asked(cast, "forget", agent_id=cast.bo.pk)
+    one, two = asked(cast, "forget"), asked(cast, "forget", is_moderator=True)
 
     assert [obey(each) for each in (one, two, one)] == [True, False, False]
 
@@ -152,7 +125,7 @@ def test_without_a_direct_room_nobody_else_reads_what_is_known(cast: Cast, perso
 
 def test_in_the_direct_room_it_is_all_told(cast: Cast, person: Person) -> None:
     direct = alone_with(cast, cast.ada)
-    obey(asked(cast, "mydata", room_external_id=direct.external_id))
+    obey(asked(cast, "mydata", place=Place(direct.external_id)))
 
     ((room_id, words),) = said()
     assert room_id == direct.pk
@@ -183,7 +156,7 @@ def test_a_direct_room_that_somebody_else_ever_saw_is_not_private(
     )
     place = direct if where == "there" else cast.lounge
 
-    obey(asked(cast, "mydata", room_external_id=place.external_id))
+    obey(asked(cast, "mydata", place=Place(place.external_id)))
 
     ((room_id, words),) = said()
     assert room_id == place.pk
@@ -219,14 +192,14 @@ def test_the_agent_that_was_named_or_answered_or_spoke_last_answers(
     type(message).objects.filter(pk=message.pk).update(author=identity)
     assert who("$2") == "Bo"
     assert who("$3", mentions=(f"agent:{cast.ada.pk}",)) == "Ada"
-    assert who("$4", reply_to=message.external_id) == "Bo"
+    assert who("$4", target=message.external_id) == "Bo"
     Membership.objects.filter(agent=cast.bo).update(state="muted")
     assert who("$5") == "Ada"
 
 
 def test_agents_and_bots_have_nothing_to_ask_for(cast: Cast, person: Person) -> None:
     bot = Author(f"agent:{cast.bo.pk}", "Bo")
-    assert not obey(asked(cast, "forget", by=bot))
+    assert not obey(asked(cast, "forget", author=bot))
     Identity.objects.filter(pk=cast.identity(cast.sam).pk).update(kind="bot")
     assert not obey(asked(cast, "forget"))
     assert Memory.objects.filter(person=person).count() == 2
@@ -244,17 +217,17 @@ def test_five_logins_at_once_do_it_once(live_cast: Cast) -> None:
     with ThreadPoolExecutor(5) as pool:
         assert sorted(pool.map(read, range(5))) == [False] * 4 + [True]
     assert len(said()) == 1
-    assert Event.objects.filter(type="privacy.asked").count() == 1
+    assert Event.objects.filter(type="command.carried_out").count() == 1
 
 
 ASKS = """
 import json, sys, django
 django.setup()
-from agentapp.foundation.envelope import Author
-from agentapp.moderation.orders import Order
-from agentapp.privacy.asking import obey
+from agentapp.commands.services import carry_out
+from agentapp.commands.shapes import Call
+from agentapp.foundation.envelope import Author, Place
 said = json.loads(sys.argv[1])
-obey(Order(**said | {"by": Author(**said["by"])}))
+carry_out(Call(**said | {"author": Author(**said["author"]), "place": Place(**said["place"])}))
 """
 WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'agentapp_draft'::regclass"
 
@@ -270,8 +243,10 @@ def is_waiting() -> bool:
 def test_a_process_that_is_killed_in_the_middle_has_done_nothing(live_cast: Cast) -> None:
     person = remembered(live_cast)
     order = asked(live_cast, "forget")
-    by = {"external_id": order.by.external_id, "name": order.by.name}
-    told = {each.name: getattr(order, each.name) for each in fields(order)} | {"by": by}
+    told = {each.name: getattr(order, each.name) for each in fields(order)} | {
+        "author": {"external_id": order.author.external_id, "name": order.author.name},
+        "place": {"external_id": order.place.external_id},
+    }
     process = subprocess.Popen(
         [sys.executable, "-c", ASKS, json.dumps(told)],
         cwd=ROOT,

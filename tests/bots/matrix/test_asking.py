@@ -84,7 +84,7 @@ def test_two_agents_read_a_wish_and_one_answers_where_nobody_else_reads(
             await bridge.call(ben.says, tea, "!forget")
             await eventually(bridge, lambda: len(notices(ben, direct)), 2)
             # What both logins have read is on record; neither has anything left to decide.
-            asked = Event.objects.filter(type="privacy.asked")
+            asked = Event.objects.filter(type="command.carried_out")
             await eventually(bridge, asked.count, 2)
 
     run(work)

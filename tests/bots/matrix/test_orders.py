@@ -21,7 +21,6 @@ from agentapp.notifications.models import Notification
 from agentapp.presence.models import Membership
 from agentapp.presence.services import set_voice
 from bots.bridge import Bridge
-from bots.matrix.orders import Ordered, parse_order
 from tests.bots.matrix.test_rooms import seen_as
 from tests.bots.matrix.world import (
     Member,
@@ -35,54 +34,6 @@ from tests.bots.places import eventually, run, status_of
 from tests.cast import Cast
 from tests.dashboard.pages.world import make_draft
 from tests.fakes.synapse import Synapse
-
-NAMES = ("@ada:green.test", "ada", "Ada", "Lady Ada")
-
-
-@pytest.mark.parametrize(
-    ("text", "order"),
-    [
-        ("!mute @ada 1h", Ordered("mute", 1)),
-        ("!MUTE Ada: 24h", Ordered("mute", 24)),
-        ("!mute @ada:green.test", Ordered("mute", None)),
-        ("!mute lady ada 30m", Ordered("mute", 0.5)),
-        ("!mute all 2d", Ordered("mute", 48, is_for_all=True)),
-        ("!delete @ada", Ordered("delete")),
-        ("!delete Ada: 3", Ordered("delete", count=3)),
-        ("!delete all 999", Ordered("delete", is_for_all=True, count=20)),
-        ("!delete 3", None),
-        ("!forget", Ordered("forget")),
-        ("/mydata", Ordered("mydata")),
-        ("!mute ada 9999d", Ordered("mute", 720)),
-        ("!unmute @ada", Ordered("unmute", None)),
-        ("!remove @ada 1h", Ordered("remove", None)),
-        ("!mute @bo 1h", None),
-        ("!mute", None),
-        ("!mute 1h", None),
-        ("please !mute @ada 1h", None),
-        ("!muted @ada", None),
-        ("!mute @ada\nand then", None),
-        ("!mute @ada" + " " * 400, None),
-    ],
-)
-def test_only_an_order_is_one(text: str, order: Ordered | None) -> None:
-    assert parse_order(text, names=NAMES, is_named=False) == order
-
-
-def test_who_looks_after_nothing_asks_for_themselves_only() -> None:
-    def order(text: str) -> Ordered | None:
-        return parse_order(text, names=NAMES, is_named=True, may_moderate=False)
-
-    assert order("!mute @ada 1h") is None
-    assert order("!delete all") is None
-    assert order("@ada !neverremember") == Ordered("neverremember")
-
-
-def test_a_mention_names_it_whatever_it_is_called_there() -> None:
-    for is_named in (True, False):
-        order = parse_order("!mute Her Ladyship 1h", names=NAMES, is_named=is_named)
-        assert order == (Ordered("mute", 1) if is_named else None)
-    assert parse_order("!mute", names=NAMES, is_named=True) is None
 
 
 def notices_of(member: Member, room: str, sender: str) -> list[str]:
