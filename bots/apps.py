@@ -16,6 +16,11 @@ class BotsConfig(AppConfig):
         """Make the platforms known on which agents can have logins."""
         # Settings have to be complete before connectors are loaded.
         from agentapp.identity.platforms import offer  # noqa: PLC0415
+        from agentapp.keyring import makers  # noqa: PLC0415
+        from bots.discord.offering import DiscordPlatform  # noqa: PLC0415
+        from bots.matrix.keys import MatrixKeys  # noqa: PLC0415
         from bots.matrix.offering import MatrixPlatform  # noqa: PLC0415
 
         offer(MatrixPlatform())
+        makers.offer(MatrixKeys())
+        offer(DiscordPlatform())

@@ -6,13 +6,19 @@ import asyncio
 import signal
 
 from bots.bridge import Bridge
+from bots.discord.client import DiscordConnector
+from bots.discord.parse import PLATFORM as DISCORD
 from bots.host import Host, Maker
 from bots.local.client import PLATFORM as LOCAL
 from bots.local.client import LocalConnector
 from bots.matrix.client import MatrixConnector
 from bots.matrix.parse import PLATFORM as MATRIX
 
-MAKERS: dict[str, Maker] = {LOCAL: LocalConnector, MATRIX: MatrixConnector}
+MAKERS: dict[str, Maker] = {
+    LOCAL: LocalConnector,
+    MATRIX: MatrixConnector,
+    DISCORD: DiscordConnector,
+}
 
 
 async def serve() -> None:

@@ -247,6 +247,11 @@ LLM_ALLOW_REQUESTS = env.flag("LLM_ALLOW_REQUESTS", default=True)
 # A homeserver on one's own machine or network, also without TLS: only where the operator says so.
 MATRIX_ALLOW_PRIVATE = env.flag("MATRIX_ALLOW_PRIVATE", default=False)
 
+# Another server in Discord's place, for tests: the address before every path of the REST API, and
+# that of the gateway. Empty: Discord.
+DISCORD_API = env.text("DISCORD_API")
+DISCORD_GATEWAY = env.text("DISCORD_GATEWAY")
+
 # What makes the vectors of new workspaces whose model server can: "text-embedding-3-small:512".
 # Empty: this machine. A workspace's own choice always wins.
 EMBEDDING_DEFAULT = env.sized("EMBEDDING_DEFAULT")

@@ -222,6 +222,7 @@ class Outbound(Record):
     holder = models.CharField(max_length=80, blank=True)
     epoch = models.BigIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True, blank=True, help_text="the first attempt")
     external_id = models.CharField(max_length=255, blank=True)
     message = models.ForeignKey(
         Message, on_delete=models.SET_NULL, null=True, blank=True, related_name="published_from"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from agentapp.conversation.models import Message, Reaction
-from agentapp.identity.models import Room
 from agentapp.presence.models import Membership
 from agentapp.turns.models import Turn
 
@@ -66,25 +66,24 @@ def rooms_inside(*, agent_id: int, account_id: uuid.UUID) -> set[str]:
     )
 
 
-def read_marks(*, agent_id: int, account_id: uuid.UUID) -> dict[str, str]:
-    """Return up to which message each room is on record that a login is in; one query.
+@dataclass(frozen=True, slots=True)
+class ReadMark:
+    """A room that a login is in, and the platform's id up to which it is on record; "" for none."""
 
-    "" where nothing was read yet. Rooms that it is about to enter are among them.
+    external_id: str
+    name: str
+    kind: str
+    read_to: str
+
+
+def read_marks(*, agent_id: int, account_id: uuid.UUID) -> list[ReadMark]:
+    """Return how far the rooms of a login are on record, those it is about to enter too.
+
+    One query.
     """
-    return dict(
+    rows = (
         Membership.objects.filter(agent_id=agent_id, account_id=account_id, left_at__isnull=True)
         .exclude(state=Membership.State.INVITED)
-        .values_list("room__external_id", "read_to")
+        .values_list("room__external_id", "room__name", "room__kind", "read_to")
     )
-
-
-def direct_rooms(*, agent_id: int, account_id: uuid.UUID) -> dict[str, str]:
-    """Return the direct rooms of a login with their names; one query."""
-    return dict(
-        Membership.objects.filter(
-            agent_id=agent_id,
-            account_id=account_id,
-            left_at__isnull=True,
-            room__kind=Room.Kind.DIRECT,
-        ).values_list("room__external_id", "room__name")
-    )
+    return [ReadMark(*row) for row in rows]

@@ -151,5 +151,10 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.AddField(
+            model_name="outbound",
+            name="tried_at",
+            field=models.DateTimeField(blank=True, help_text="the first attempt", null=True),
+        ),
         migrations.RunSQL(FOLLOW, UNFOLLOW),
     ]

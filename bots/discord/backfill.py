@@ -1,0 +1,148 @@
+"""Fetches what was said while nobody listened: in each place from where the record stands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from datetime import timedelta
+
+import discord
+
+from agentapp.foundation.envelope import Place
+from agentapp.intake.seen import RoomNews
+from bots.bridge import Bridge
+from bots.discord.gateway import Gateway
+from bots.discord.listening import Book, Listener, Mark
+from bots.discord.parse import Viewer, parse_message
+from bots.discord.places import place_of
+
+logger = logging.getLogger(__name__)
+
+PAGE = 100  # messages; the most that Discord gives at once
+PAGES = 20  # of one place; what is older is noted as missing
+LONGEST_UNARCHIVED = timedelta(days=8)
+AT_ONCE = 4  # logins of a process that fetch
+
+_gates: weakref.WeakKeyDictionary[Bridge, asyncio.Semaphore] = weakref.WeakKeyDictionary()
+
+
+class Backfill:
+    """One connection's reading up."""
+
+    def __init__(
+        self,
+        *,
+        bridge: Bridge,
+        client: Gateway,
+        book: Book,
+        listener: Listener,
+        viewer: Viewer,
+    ) -> None:
+        self._bridge = bridge
+        self._client = client
+        self._book = book
+        self._listener = listener
+        self._viewer = viewer
+
+    async def catch_up(self) -> None:
+        """Read every place up to its newest message, the liveliest first.
+
+        Raises:
+            Exception: A place could not be read. It stays behind, and the next time goes on there.
+        """
+        self._find_threads()
+        async with _gates.setdefault(self._bridge, asyncio.Semaphore(AT_ONCE)):
+            for channel_id in sorted(self._book.marks, key=self._newest_known, reverse=True):
+                mark = self._book.marks.get(channel_id)
+                if mark is not None:
+                    await self._read_up(channel_id, mark)
+
+    def _find_threads(self) -> None:
+        """Take in the threads of places that are read; what began meanwhile is read whole."""
+        for guild in self._client.guilds:
+            for thread in guild.threads:
+                parent = self._book.marks.get(thread.parent_id)
+                if parent is None or thread.id in self._book.marks:
+                    continue
+                is_new = 0 < parent.read_to < thread.id
+                start = thread.id - 1 if is_new else 0
+                self._book.marks[thread.id] = Mark(start, kind="thread", name=thread.name)
+
+    def _newest_known(self, channel_id: int) -> int:
+        channel = self._client.get_channel(channel_id)
+        return int(getattr(channel, "last_message_id", None) or 0)
+
+    async def _read_up(self, channel_id: int, mark: Mark) -> None:
+        known = self._newest_known(channel_id)
+        if self._client.get_channel(channel_id) is None and not _is_unlisted(mark):
+            return  # its server is away, or it is gone: then others see to it
+        if mark.read_to == 0:
+            await self._begin(channel_id, mark, known)
+        elif known == 0 or known > mark.read_to:
+            await self._read_pages(channel_id, mark)
+        mark.is_behind = False
+
+    async def _begin(self, channel_id: int, mark: Mark, known: int) -> None:
+        """Start reading here: what was said before is none of its business."""
+        now = discord.utils.utcnow()
+        newest = max(known, discord.utils.time_snowflake(now - timedelta(seconds=1)))
+        await self._listener.store(
+            RoomNews(self._place(channel_id, mark), since=now, read_to=str(newest))
+        )
+        mark.read_to = max(mark.read_to, newest)
+
+    async def _read_pages(self, channel_id: int, mark: Mark) -> None:
+        found = self._client.get_channel(channel_id)
+        if isinstance(found, discord.ForumChannel):
+            return  # it holds threads, and no words of its own
+        where = (
+            found
+            if isinstance(found, discord.abc.Messageable)
+            else self._client.get_partial_messageable(channel_id)
+        )
+        for _ in range(PAGES):
+            page = [
+                message
+                async for message in where.history(
+                    limit=PAGE, after=discord.Object(mark.read_to), oldest_first=True
+                )
+            ]
+            if page:
+                await self._store_page(channel_id, mark, page)
+            if len(page) < PAGE:
+                return
+        await self._skip(channel_id, mark)
+
+    async def _store_page(self, channel_id: int, mark: Mark, page: list[discord.Message]) -> None:
+        place = self._place(channel_id, mark)
+        said = [parse_message(one, viewer=self._viewer, place=place) for one in page]
+        newest = page[-1].id
+        items = tuple(one for one in said if one is not None)
+        await self._listener.store(RoomNews(place, items, read_to=str(newest)))
+        mark.read_to = max(mark.read_to, newest)
+
+    async def _skip(self, channel_id: int, mark: Mark) -> None:
+        """Go on with what is said now; the gap is noted."""
+        newest = discord.utils.time_snowflake(discord.utils.utcnow())
+        gap = f"{mark.read_to} to {newest}"
+        logger.warning("a gap in a room stays one")
+        await self._listener.store(
+            RoomNews(self._place(channel_id, mark), gap=gap, read_to=str(newest))
+        )
+        mark.read_to = newest
+
+    def _place(self, channel_id: int, mark: Mark) -> Place:
+        found = place_of(self._client.get_channel(channel_id))
+        return found or Place(str(channel_id), kind=mark.kind)
+
+
+def _is_unlisted(mark: Mark) -> bool:
+    """Say whether a session lists such a place at all: direct rooms and archived threads are not.
+
+    A thread is archived after a week at most, so an older mark has nothing behind it.
+    """
+    if mark.kind == "direct":
+        return True
+    age = discord.utils.utcnow() - discord.utils.snowflake_time(mark.read_to)
+    return mark.kind == "thread" and age < LONGEST_UNARCHIVED

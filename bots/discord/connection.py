@@ -1,0 +1,284 @@
+"""One session of a bot, from its first hello until something ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+import discord
+from django.db import Error as DatabaseError
+
+from agentapp.foundation.errors import AgentError
+from agentapp.identity.services.leases import HeldAccount
+from agentapp.intake.seen import RoomNews
+from agentapp.presence import doorways
+from bots.bridge import Bridge
+from bots.connector import SendRefused
+from bots.discord.backfill import Backfill
+from bots.discord.errors import IntentsMissing, LoginLost, NotReached, Silent, translated
+from bots.discord.gateway import Gateway, ack_age, beat_seconds
+from bots.discord.listening import Book, Listener, Mark, reachable
+from bots.discord.parse import PLATFORM, Viewer
+from bots.discord.places import group_of, hindrance, place_of
+from bots.typing import Typing
+
+logger = logging.getLogger(__name__)
+
+READY_WITHIN = 60.0  # seconds for a new session
+WATCH_SECONDS = 2.0  # between two looks at how the connection fares
+SILENT_SECONDS = 4 * 3600.0  # without any event, after which a connection is made anew
+BEATS_MISSED = 2.5  # in heartbeats
+CLOSE_SECONDS = 5.0  # for a goodbye; one that hangs is left behind
+TYPING_SECONDS = 8.0  # Discord shows it for ten
+SETTLE_SECONDS = 0.3  # after a server's change, for those that follow it
+_FINAL_CODES = {4004, 4010, 4011, 4012, 4013}
+
+
+class Connection:
+    """Listens, reads up and keeps the list of rooms right, until it ends.
+
+    Args:
+        client: Logged in, not yet connected.
+        book: Shared with what sends.
+    """
+
+    def __init__(
+        self, *, account: HeldAccount, bridge: Bridge, client: Gateway, book: Book
+    ) -> None:
+        self._account = account
+        self._bridge = bridge
+        self._client = client
+        self._book = book
+        self._listener = Listener(account=account, bridge=bridge, client=client, book=book)
+        self._behind = asyncio.Event()
+        self._renewed_guilds: dict[int, discord.Guild] = {}
+        self._renewal = asyncio.Event()
+        self._was_ready = False
+        self._typing = Typing(
+            bridge=bridge,
+            agent_id=account.agent_id,
+            platform=PLATFORM,
+            renew_seconds=TYPING_SECONDS,
+            show=self.show_typing,
+        )
+
+    async def run(self) -> None:
+        """Stay connected until something ends it.
+
+        Raises:
+            LoginLost, IntentsMissing, OverBudget: For good, until somebody changes something.
+            Exception: Anything else; a new connection may do.
+        """
+        await self._listener.load()
+        self._client.ears = self
+        async with asyncio.TaskGroup() as group:
+            for work in (
+                self._connected(),
+                self._listener.store_all(),
+                self._watch(),
+                self._read_up(),
+                self._keep_list(),
+            ):
+                group.create_task(work)
+
+    def stop(self) -> None:
+        """End what follows the talk."""
+        self._client.ears = None
+        self._typing.stop()
+
+    async def enter(self, channel_id: int) -> None:
+        """Begin to read and talk in a channel that its owner picked.
+
+        Raises:
+            SendRefused: It is gone, or not open to the bot.
+        """
+        channel = self._client.get_channel(channel_id)
+        place = place_of(channel)
+        if place is None or not reachable(self._client, channel_id):
+            raise SendRefused("It cannot see that channel any more.")
+        if isinstance(channel, discord.TextChannel | discord.ForumChannel):
+            lacks = hindrance(channel)
+            if lacks:
+                raise SendRefused(lacks)
+        now = discord.utils.utcnow()
+        newest = int(getattr(channel, "last_message_id", None) or 0)
+        newest = max(newest, discord.utils.time_snowflake(now))
+        self._book.marks[channel_id] = Mark(newest, is_behind=False)
+        await self._listener.store(RoomNews(place, since=now, read_to=str(newest)))
+
+    async def leave(self, channel_id: int) -> None:
+        """Read no more in a channel; a whole server is left for good."""
+        guild = self._client.get_guild(channel_id)
+        if guild is not None:
+            with translated():
+                await guild.leave()
+            return
+        self._book.marks.pop(channel_id, None)
+        for thread in self._threads_of(channel_id):
+            self._book.marks.pop(thread.id, None)
+
+    async def show_typing(self, room: str, on: bool) -> None:
+        """Show that it writes; that fades by itself."""
+        if not on:
+            return
+        try:
+            await self._client.http.send_typing(int(room))
+        except discord.DiscordException as error:
+            logger.debug("typing is not shown: %s", type(error).__name__)
+
+    # What the gateway says
+
+    def said(self, message: discord.Message) -> None:
+        """Hear a message."""
+        self._listener.said(message)
+        if self._client.user is not None and message.author.id != self._client.user.id:
+            self._typing.heard()
+
+    def changed(self, message: discord.Message) -> None:
+        """Hear a message's new words."""
+        self._listener.changed(message)
+
+    def deleted(self, channel_id: int, message_ids: list[int]) -> None:
+        """Hear that messages are gone."""
+        self._listener.deleted(channel_id, message_ids)
+
+    def reacted(self, payload: discord.RawReactionActionEvent) -> None:
+        """Hear of an emoji."""
+        self._listener.reacted(payload)
+
+    def renewed(self, guild: discord.Guild) -> None:
+        """Hear that a server changed; its list is written when it has settled."""
+        self._renewed_guilds[guild.id] = guild
+        self._renewal.set()
+
+    def expelled(self, guild: discord.Guild) -> None:
+        """Hear that the bot is out of a server."""
+        places = [*guild.channels, *guild.threads]
+        for one in places:
+            self._listener.lost(one.id, "It was removed from the server.")
+        self._renewal.set()
+
+    def ready(self) -> None:
+        """Hear that everything is there."""
+        self._was_ready = True
+        for guild in self._client.guilds:
+            self._renewed_guilds[guild.id] = guild
+        self._renewal.set()
+        self._behind.set()
+
+    def asked(self, interaction: discord.Interaction) -> None:
+        """Hear a command or a press."""
+
+    # What runs beside
+
+    async def _connected(self) -> None:
+        try:
+            await self._client.connect()
+        except discord.PrivilegedIntentsRequired as error:
+            raise IntentsMissing from error
+        except discord.ConnectionClosed as error:
+            if error.code in _FINAL_CODES:
+                raise LoginLost from error
+            raise NotReached from error
+        raise NotReached  # it ended by itself
+
+    async def _watch(self) -> None:
+        """End a connection that is open and dead."""
+        began = time.monotonic()
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = time.monotonic()
+            if not self._was_ready and now - began > READY_WITHIN:
+                raise NotReached
+            if self._client.unable is not None:
+                raise Silent("Something it said could not be read, so all is read again.")
+            age = ack_age(self._client)
+            if age is not None and age > BEATS_MISSED * beat_seconds(self._client):
+                raise Silent
+            if now - self._client.heard_at > SILENT_SECONDS:
+                raise Silent
+            if self._client.reconnects_too_often():
+                raise NotReached("Discord breaks off as soon as it is reached.")
+            if self._listener.overflowed:
+                self._listener.overflowed = False
+                self._behind.set()
+
+    async def _read_up(self) -> None:
+        """Fetch what was missed, whenever something may have been."""
+        backfill = Backfill(
+            bridge=self._bridge,
+            client=self._client,
+            book=self._book,
+            listener=self._listener,
+            viewer=Viewer(self._account.workspace_id, self._account.external_id),
+        )
+        while True:
+            await self._behind.wait()
+            self._behind.clear()
+            try:
+                with translated():
+                    await backfill.catch_up()
+            except (DatabaseError, AgentError, discord.DiscordException) as error:
+                if isinstance(error, LoginLost):
+                    raise
+                logger.warning("reading up is put off: %s", type(error).__name__)
+                await asyncio.sleep(WATCH_SECONDS)
+                self._behind.set()
+
+    async def _keep_list(self) -> None:
+        """Write down which rooms there are, and notice those that are out of reach."""
+        while True:
+            await self._renewal.wait()
+            await asyncio.sleep(SETTLE_SECONDS)
+            self._renewal.clear()
+            guilds, self._renewed_guilds = self._renewed_guilds, {}
+            try:
+                await self._write_list(list(guilds.values()))
+            except DatabaseError as error:
+                logger.warning("the list of rooms waits: %s", type(error).__name__)
+                self._renewed_guilds = {**guilds, **self._renewed_guilds}
+                self._renewal.set()
+
+    async def _write_list(self, guilds: list[discord.Guild]) -> None:
+        who = {"account_id": self._account.account_id, "fence": self._account.fence}
+        for guild in guilds:
+            if not guild.unavailable and self._client.get_guild(guild.id) is not None:
+                await self._call(doorways.show_group, **who, group=group_of(guild))
+        kept = [str(guild.id) for guild in self._client.guilds]
+        if self._was_ready:
+            await self._call(doorways.show_groups, **who, kept=kept)
+            self._miss()
+
+    def _miss(self) -> None:
+        """Note which channels are out of reach. Sessions do not list the other places."""
+        for channel_id, mark in list(self._book.marks.items()):
+            if mark.kind == "room" and not reachable(self._client, channel_id):
+                self._listener.lost(channel_id, "It can no longer see that channel.")
+
+    async def _call(self, function: Any, **fields: object) -> None:  # noqa: ANN401
+        await self._bridge.call(partial(function, **fields))
+
+    def _threads_of(self, channel_id: int) -> list[discord.Thread]:
+        return [
+            thread
+            for guild in self._client.guilds
+            for thread in guild.threads
+            if thread.parent_id == channel_id
+        ]
+
+
+async def closed(client: discord.Client) -> None:
+    """Close a client, within bounds: one that hangs is left behind."""
+    task = asyncio.ensure_future(_quietly(client.close()))
+    await asyncio.wait({task}, timeout=CLOSE_SECONDS)
+
+
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001  (it is over either way)
+        logger.debug("a goodbye failed: %s", type(error).__name__)

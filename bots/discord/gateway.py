@@ -1,0 +1,272 @@
+"""discord.py's client, lean: it keeps nothing that the record keeps, and hands on what it hears."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import aiohttp
+import discord
+from typing_extensions import override
+
+from bots.discord.errors import NotReached
+
+REFUSED = {401, 403, 429}
+BETWEEN_SESSIONS = 5.0  # seconds before a session that follows another; Discord's own pace
+READY_SECONDS = 0.5  # without another server, after which all are there
+# In which connections may be taken up again and again; beyond it the host waits.
+RECONNECTS, RECONNECTS_SECONDS = 6, 60.0
+
+
+class Ears(Protocol):
+    """Whoever listens; nothing here waits for anything, so all stays in its order."""
+
+    def said(self, message: discord.Message) -> None:
+        """Hear a message."""
+
+    def changed(self, message: discord.Message) -> None:
+        """Hear a message's new words."""
+
+    def deleted(self, channel_id: int, message_ids: list[int]) -> None:
+        """Hear that messages are gone."""
+
+    def reacted(self, payload: discord.RawReactionActionEvent) -> None:
+        """Hear of an emoji."""
+
+    def renewed(self, guild: discord.Guild) -> None:
+        """Hear that a server's channels or rights may have changed."""
+
+    def expelled(self, guild: discord.Guild) -> None:
+        """Hear that the bot is no longer in a server."""
+
+    def ready(self) -> None:
+        """Hear that everything is there; what was said before has to be fetched."""
+
+    def asked(self, interaction: discord.Interaction) -> None:
+        """Hear a command or a press."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a bot is allowed to read beyond what is meant for it."""
+
+    content: bool = False
+    members: bool = False
+
+    @classmethod
+    def of(cls, flags: discord.ApplicationFlags) -> Reads:
+        """Return what Discord's portal has switched on for an application."""
+        return cls(
+            content=flags.gateway_message_content or flags.gateway_message_content_limited,
+            members=flags.gateway_guild_members or flags.gateway_guild_members_limited,
+        )
+
+
+class Gateway(discord.Client):
+    """One bot's connection.
+
+    Args:
+        begin: Awaited before each new session; may refuse it.
+        refused: Called for each request that Discord refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        reads: Reads,
+        begin: Callable[[], Awaitable[None]],
+        refused: Callable[[], None],
+    ) -> None:
+        super().__init__(
+            intents=intents(reads),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            guild_ready_timeout=READY_SECONDS,
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_ratelimit_timeout=30.0,
+            http_trace=_counting(refused),
+        )
+        self.ears: Ears | None = None
+        self.heard_at = time.monotonic()
+        self.unable: Exception | None = None
+        self._begin = begin
+        self._reconnects: list[float] = []
+
+    @override
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Ask whether one more session may begin, and wait where Discord wants that."""
+        await self._begin()
+        if not initial:
+            await asyncio.sleep(BETWEEN_SESSIONS)
+
+    def reconnects_too_often(self) -> bool:
+        """Say whether the connection breaks as fast as it is made."""
+        since = time.monotonic() - RECONNECTS_SECONDS
+        self._reconnects = [at for at in self._reconnects if at > since]
+        return len(self._reconnects) > RECONNECTS
+
+    async def on_socket_event_type(self, event_type: str) -> None:
+        """Note that something came."""
+        self.heard_at = time.monotonic()
+
+    async def on_disconnect(self) -> None:
+        """Note that the connection broke."""
+        self._reconnects.append(time.monotonic())
+
+    async def on_ready(self) -> None:
+        """Pass on that a session began."""
+        if self.ears:
+            self.ears.ready()
+
+    async def on_resumed(self) -> None:
+        """Pass on that a session goes on; Discord has sent what was missed, as far as it could."""
+        if self.ears:
+            self.ears.ready()
+
+    async def on_message(self, message: discord.Message) -> None:
+        """Pass on a message."""
+        if self.ears:
+            self.ears.said(message)
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Pass on new words."""
+        if self.ears:
+            self.ears.changed(payload.message)
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """Pass on a removal."""
+        if self.ears:
+            self.ears.deleted(payload.channel_id, [payload.message_id])
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Pass on many removals."""
+        if self.ears:
+            self.ears.deleted(payload.channel_id, sorted(payload.message_ids))
+
+    async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
+        """Pass on an emoji."""
+        if self.ears:
+            self.ears.reacted(payload)
+
+    async def on_raw_reaction_remove(self, payload: discord.RawReactionActionEvent) -> None:
+        """Pass on that an emoji was taken away."""
+        if self.ears:
+            self.ears.reacted(payload)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Pass on a new server."""
+        self._renewed(guild)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """Pass on a server that is back."""
+        self._renewed(guild)
+
+    async def on_guild_update(self, _before: discord.Guild, after: discord.Guild) -> None:
+        """Pass on a server's new name."""
+        self._renewed(after)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Pass on that the bot is out."""
+        if self.ears:
+            self.ears.expelled(guild)
+
+    async def on_guild_channel_create(self, channel: discord.abc.GuildChannel) -> None:
+        """Pass on a new channel."""
+        self._renewed(channel.guild)
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """Pass on that a channel is gone."""
+        self._renewed(channel.guild)
+
+    async def on_guild_channel_update(
+        self, _before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        """Pass on a channel's new name or rights."""
+        self._renewed(after.guild)
+
+    async def on_guild_role_update(self, _before: discord.Role, after: discord.Role) -> None:
+        """Pass on new rights."""
+        self._renewed(after.guild)
+
+    async def on_member_update(self, _before: discord.Member, after: discord.Member) -> None:
+        """Pass on that the bot's own roles changed."""
+        if self.user is not None and after.id == self.user.id:
+            self._renewed(after.guild)
+
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        """Pass on that a thread is gone."""
+        guild = self.get_guild(payload.guild_id)
+        if guild is not None:
+            self._renewed(guild)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        """Pass on a command or a press."""
+        if self.ears:
+            self.ears.asked(interaction)
+
+    @override
+    async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
+        """Keep the error: a handler that failed may have lost something, so all is read again."""
+        await super().on_error(event_method, *args, **kwargs)
+        self.unable = RuntimeError(event_method)
+
+    def _renewed(self, guild: discord.Guild) -> None:
+        if self.ears:
+            self.ears.renewed(guild)
+
+
+def intents(reads: Reads) -> discord.Intents:
+    """Return what a connection asks for: no more than is switched on and used."""
+    found = discord.Intents.none()
+    found.guilds = found.guild_messages = found.dm_messages = True
+    found.guild_reactions = found.dm_reactions = True
+    found.message_content = reads.content
+    return found
+
+
+def own_id(client: discord.Client) -> int:
+    """Return a bot's user id.
+
+    Raises:
+        NotReached: It is not logged in.
+    """
+    if client.user is None:
+        raise NotReached
+    return client.user.id
+
+
+def ack_age(client: discord.Client) -> float | None:
+    """Return seconds since the gateway last answered a heartbeat; None without a connection.
+
+    The library tells only the time between beat and answer, so this looks inside.
+    """
+    keeper = getattr(client.ws, "_keep_alive", None)
+    return time.perf_counter() - float(keeper._last_ack) if keeper else None
+
+
+def beat_seconds(client: discord.Client) -> float:
+    """Return the pause between two heartbeats; 45 s before the gateway said it."""
+    keeper = getattr(client.ws, "_keep_alive", None)
+    return float(keeper.interval) if keeper else 45.0
+
+
+def _counting(refused: Callable[[], None]) -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+
+    async def ended(
+        _session: aiohttp.ClientSession,
+        _context: SimpleNamespace,
+        params: aiohttp.TraceRequestEndParams,
+    ) -> None:
+        response = params.response
+        is_shared = response.headers.get("X-RateLimit-Scope") == "shared"
+        if response.status in REFUSED and not is_shared:
+            refused()
+
+    trace.on_request_end.append(ended)
+    return trace

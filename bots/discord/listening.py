@@ -1,0 +1,250 @@
+"""Brings what a bot hears onto the record: in its order, in batches, with how far it has read.
+
+What was heard stays here until it is stored; what was never heard is fetched, because no session
+begins where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+import discord
+from django.db import Error as DatabaseError
+
+from agentapp.foundation import faults
+from agentapp.foundation.envelope import Place
+from agentapp.identity.services.leases import HeldAccount
+from agentapp.intake import queries
+from agentapp.intake.batches import accept_batch
+from agentapp.intake.seen import Batch, Item, Left, RoomNews
+from bots.bridge import Bridge
+from bots.discord.gateway import Gateway
+from bots.discord.parse import (
+    PLATFORM,
+    Viewer,
+    parse_deletion,
+    parse_edit,
+    parse_message,
+    parse_reaction,
+)
+from bots.discord.places import may_see, place_of
+
+logger = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 50  # things heard that are stored together
+MOST_WAITING = 5_000  # that wait for the database; what is beyond is fetched again afterwards
+FIRST_WAIT, LAST_WAIT = 0.2, 5.0  # seconds between two attempts to store
+
+
+@dataclass
+class Mark:
+    """How far a place is on record.
+
+    Attributes:
+        read_to: The newest message up to which nothing is missing.
+        is_behind: Messages before those now heard may be missing.
+        kind: direct, room or thread.
+    """
+
+    read_to: int = 0
+    is_behind: bool = True
+    kind: str = "room"
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One thing that happened in a place."""
+
+    place: Place
+    items: tuple[Item, ...] = ()
+    newest: int = 0
+    left: str = ""
+
+
+@dataclass
+class Book:
+    """What one connection knows of its places.
+
+    Attributes:
+        marks: By channel, thread or direct room; only these are read.
+        sent: Under which id stands what was sent with a key.
+    """
+
+    marks: dict[int, Mark] = field(default_factory=dict)
+    sent: dict[str, int] = field(default_factory=dict)
+
+    def reads(self, channel: object) -> bool:
+        """Say whether what is said somewhere is read."""
+        if isinstance(channel, discord.DMChannel):
+            return True
+        if isinstance(channel, discord.Thread):
+            return channel.id in self.marks or channel.parent_id in self.marks
+        return getattr(channel, "id", 0) in self.marks
+
+    def all_behind(self) -> None:
+        """Note that messages may have been missed everywhere."""
+        for mark in self.marks.values():
+            mark.is_behind = True
+
+
+class Listener:
+    """One connection's way in.
+
+    Args:
+        book: Shared with what fetches and what sends.
+    """
+
+    def __init__(
+        self, *, account: HeldAccount, bridge: Bridge, client: Gateway, book: Book
+    ) -> None:
+        self.overflowed = False
+        self._account = account
+        self._bridge = bridge
+        self._client = client
+        self._book = book
+        self._viewer = Viewer(account.workspace_id, account.external_id)
+        self._waiting: asyncio.Queue[Heard] = asyncio.Queue()
+        self._storing = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Read from the record which places are read, and how far."""
+        asked = partial(
+            queries.read_marks,
+            agent_id=self._account.agent_id,
+            account_id=self._account.account_id,
+        )
+        for one in await self._bridge.call(asked):
+            if one.external_id.isdigit():
+                read_to = int(one.read_to) if one.read_to.isdigit() else 0
+                self._book.marks[int(one.external_id)] = Mark(read_to, kind=one.kind, name=one.name)
+
+    def said(self, message: discord.Message) -> None:
+        """Hear a message."""
+        if message.author.id == int(self._viewer.user_id) and message.nonce is not None:
+            self.note_sent(str(message.nonce), message.id)
+        place = place_of(message.channel) if self._book.reads(message.channel) else None
+        if place is None:
+            return
+        said = parse_message(message, viewer=self._viewer, place=place)
+        new = Mark(is_behind=False, kind=place.kind, name=place.name)
+        self._book.marks.setdefault(message.channel.id, new)
+        self._put(Heard(place, (said,) if said else (), newest=message.id))
+
+    def changed(self, message: discord.Message) -> None:
+        """Hear a message's new words."""
+        place = place_of(message.channel) if self._book.reads(message.channel) else None
+        edit = parse_edit(message, viewer=self._viewer, place=place) if place else None
+        if place is not None and edit is not None:
+            self._put(Heard(place, (edit,)))
+
+    def deleted(self, channel_id: int, message_ids: list[int]) -> None:
+        """Hear that messages are gone."""
+        if channel_id in self._book.marks:
+            place = Place(str(channel_id))
+            gone = [parse_deletion(one, viewer=self._viewer, place=place) for one in message_ids]
+            self._put(Heard(place, tuple(gone)))
+
+    def reacted(self, payload: discord.RawReactionActionEvent) -> None:
+        """Hear of an emoji."""
+        if payload.channel_id in self._book.marks:
+            place = Place(str(payload.channel_id))
+            now = discord.utils.utcnow()
+            reaction = parse_reaction(payload, viewer=self._viewer, place=place, at=now)
+            self._put(Heard(place, (reaction,)))
+
+    def lost(self, channel_id: int, reason: str) -> None:
+        """Hear that a place is out of reach."""
+        if self._book.marks.pop(channel_id, None) is not None:
+            self._put(Heard(Place(str(channel_id)), left=reason))
+
+    def note_sent(self, key: str, message_id: int) -> None:
+        """Keep under which id something sent stands; of the oldest nothing is kept."""
+        self._book.sent[key] = message_id
+        if len(self._book.sent) > MOST_WAITING:
+            self._book.sent.pop(next(iter(self._book.sent)))
+
+    async def store_all(self) -> None:
+        """Store what is heard, until cancelled.
+
+        Raises:
+            LeaseLost: Another process runs this login by now.
+        """
+        while True:
+            heard = [await self._waiting.get()]
+            while len(heard) < MOST_AT_ONCE and not self._waiting.empty():
+                heard.append(self._waiting.get_nowait())
+            await self._persist(heard)
+
+    async def store(self, news: RoomNews) -> None:
+        """Store what was fetched from one place."""
+        async with self._storing:
+            await self._accept((news,), ())
+
+    async def _persist(self, heard: list[Heard]) -> None:
+        """Store what was heard; while the database is away, it waits here."""
+        wait = FIRST_WAIT
+        while not await self._persisted(heard):
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LAST_WAIT)
+
+    async def _persisted(self, heard: list[Heard]) -> bool:
+        try:
+            async with self._storing:
+                rooms = tuple(self._news(heard))
+                left = tuple(Left(one.place, True, one.left) for one in heard if one.left)
+                await self._accept(rooms, left)
+                for news in rooms:
+                    if news.read_to:
+                        self._book.marks[int(news.place.external_id)].read_to = int(news.read_to)
+        except DatabaseError as error:
+            logger.warning("what was heard waits: %s", type(error).__name__)
+            return False
+        return True
+
+    def _news(self, heard: Iterable[Heard]) -> Iterable[RoomNews]:
+        """Return what was heard by place, each in its order."""
+        by_place: dict[str, list[Heard]] = {}
+        for one in heard:
+            if not one.left:
+                by_place.setdefault(one.place.external_id, []).append(one)
+        for external_id, some in by_place.items():
+            mark = self._book.marks.get(int(external_id))
+            newest = max(one.newest for one in some)
+            named = next((one.place for one in reversed(some) if one.place.name), some[-1].place)
+            moves = mark is not None and not mark.is_behind and newest > mark.read_to
+            items = tuple(item for one in some for item in one.items)
+            yield RoomNews(named, items, read_to=str(newest) if moves else "")
+
+    async def _accept(self, rooms: tuple[RoomNews, ...], left: tuple[Left, ...]) -> None:
+        batch = Batch(
+            account_id=self._account.account_id,
+            fence=self._account.fence,
+            workspace_id=self._account.workspace_id,
+            agent_id=self._account.agent_id,
+            platform=PLATFORM,
+            cursor={},
+            rooms=rooms,
+            left=left,
+        )
+        await self._bridge.call(accept_batch, batch)
+        faults.passing("batch.committed")
+
+    def _put(self, heard: Heard) -> None:
+        if self._waiting.qsize() >= MOST_WAITING:
+            self.overflowed = True  # fetched again, once the database takes what is here
+            self._book.all_behind()
+            return
+        self._waiting.put_nowait(heard)
+
+
+def reachable(client: Gateway, channel_id: int) -> bool:
+    """Say whether a channel is still there for the bot; a server that is away keeps its own."""
+    channel = client.get_channel(channel_id)
+    if isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+        return may_see(channel)
+    return channel is not None or any(guild.unavailable for guild in client.guilds)

@@ -1,0 +1,182 @@
+"""Puts pieces into channels, and finds again what an earlier attempt left there."""
+
+from __future__ import annotations
+
+import io
+import time
+from datetime import datetime, timedelta
+
+import discord
+
+from agentapp.files import queries as files
+from agentapp.foundation.envelope import Outgoing
+from bots.bridge import Bridge
+from bots.connector import SendRefused, TooLate
+from bots.discord.errors import translated
+from bots.discord.gateway import Gateway, own_id
+from bots.discord.listening import Book
+
+# In which Discord still knows a key for sure: "the past few minutes", it says.
+REPEATS = timedelta(minutes=1)  # leaves time for the attempt that follows
+EARLIER = timedelta(minutes=1)  # clocks may differ by this
+READ_BACK = 300  # messages that are looked through
+NOTHING = discord.AllowedMentions.none()
+ANSWERED = discord.AllowedMentions(everyone=False, users=False, roles=False, replied_user=True)
+
+
+class Sender:
+    """One bot's way out."""
+
+    def __init__(self, *, client: Gateway, bridge: Bridge, book: Book) -> None:
+        self._client = client
+        self._bridge = bridge
+        self._book = book
+
+    async def put(self, piece: Outgoing) -> str:
+        """Send a piece; return the message's id.
+
+        Raises:
+            NotSent, SendRefused, LoginLost: See there. Anything else leaves it open.
+        """
+        match piece.kind:
+            case "message":
+                return await self._say(piece)
+            case "file":
+                return await self._show_file(piece)
+            case "edit":
+                return await self._edit(piece)
+            case "reaction":
+                return await self._react(piece)
+            case "retract":
+                return await self._take_back(piece)
+        raise SendRefused(f"Discord knows no {piece.kind}.")
+
+    async def _say(self, piece: Outgoing) -> str:
+        refuse_late(piece)
+        with translated():
+            said = await self._channel(piece).send(
+                piece.text,
+                nonce=piece.dedupe_key,
+                reference=_reference(piece),  # type: ignore[arg-type]
+                allowed_mentions=ANSWERED if piece.reply_to else NOTHING,
+                suppress_embeds=piece.extra.get("is_notice") is True,
+            )
+        return self._sent(piece, said.id)
+
+    async def _show_file(self, piece: Outgoing) -> str:
+        stored = int(str(piece.extra["stored"]))
+        content = await self._bridge.call(files.content_of, stored) if stored else None
+        if content is None:
+            raise SendRefused("The file is gone.")
+        file = discord.File(io.BytesIO(content), filename=str(piece.extra["name"]))
+        refuse_late(piece)
+        with translated():
+            said = await self._channel(piece).send(
+                file=file,
+                nonce=piece.dedupe_key,
+                reference=_reference(piece),  # type: ignore[arg-type]
+            )
+        return self._sent(piece, said.id)
+
+    async def _edit(self, piece: Outgoing) -> str:
+        target = str(piece.extra["external_id"])
+        refuse_late(piece)
+        with translated():
+            message = self._channel(piece).get_partial_message(int(target))
+            await message.edit(content=piece.text, allowed_mentions=NOTHING)
+        return target
+
+    async def _react(self, piece: Outgoing) -> str:
+        refuse_late(piece)
+        with translated():
+            message = self._channel(piece).get_partial_message(int(piece.reply_to))
+            await message.add_reaction(piece.emoji)
+        return f"{piece.reply_to}/{piece.emoji}"
+
+    async def _take_back(self, piece: Outgoing) -> str:
+        external_id = str(piece.extra["external_id"])
+        message_id, _, emoji = external_id.partition("/")
+        refuse_late(piece)
+        message = self._channel(piece).get_partial_message(int(message_id))
+        try:
+            if emoji:
+                await message.remove_reaction(emoji, self._me())
+            else:
+                await message.delete()
+        except discord.NotFound:
+            return external_id  # it is gone already
+        except discord.DiscordException:
+            with translated():
+                raise
+        return external_id
+
+    async def find(self, piece: Outgoing) -> str:
+        """Return the id of what an earlier attempt with this key left, or "".
+
+        While Discord surely knows the key, sending again shows nothing twice, so then nobody has
+        to look: "" leads to that.
+        """
+        if piece.kind in {"edit", "reaction"}:
+            return ""  # doing it again changes nothing
+        if piece.kind == "retract":
+            return ""
+        known = self._book.sent.get(piece.dedupe_key)
+        if known is not None:
+            return str(known)
+        began = _began(piece)
+        if began is not None and discord.utils.utcnow() - began < REPEATS:
+            return ""
+        with translated():
+            return await self._found(piece, began)
+
+    async def _found(self, piece: Outgoing, began: datetime | None) -> str:
+        """Look for one's own words after the first attempt; Discord keeps no key with them."""
+        after = began - EARLIER if began else discord.utils.utcnow() - timedelta(days=1)
+        taken = set(self._book.sent.values())
+        async for message in self._channel(piece).history(
+            limit=READ_BACK, after=after, oldest_first=True
+        ):
+            is_ours = message.author.id == self._me().id and message.id not in taken
+            if is_ours and _is_same(message, piece):
+                return str(message.id)
+        return ""
+
+    def _sent(self, piece: Outgoing, message_id: int) -> str:
+        self._book.sent[piece.dedupe_key] = message_id
+        return str(message_id)
+
+    def _channel(self, piece: Outgoing) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(int(piece.room_external_id))
+
+    def _me(self) -> discord.Object:
+        return discord.Object(own_id(self._client))
+
+
+def _reference(piece: Outgoing) -> discord.MessageReference | None:
+    if not piece.reply_to:
+        return None
+    return discord.MessageReference(
+        message_id=int(piece.reply_to),
+        channel_id=int(piece.room_external_id),
+        fail_if_not_exists=False,
+    )
+
+
+def _began(piece: Outgoing) -> datetime | None:
+    said = piece.extra.get("first_tried_at")
+    return datetime.fromisoformat(said) if isinstance(said, str) else None
+
+
+def _is_same(message: discord.Message, piece: Outgoing) -> bool:
+    answered = str(message.reference.message_id) if message.reference else ""
+    if answered != piece.reply_to:
+        return False
+    if piece.kind == "file":
+        return [one.filename for one in message.attachments] == [str(piece.extra["name"])]
+    return message.content == piece.text.strip()
+
+
+def refuse_late(piece: Outgoing) -> None:
+    """Raise TooLate once no byte of a piece may leave any more."""
+    if time.monotonic() >= piece.deadline:
+        raise TooLate

@@ -1,0 +1,139 @@
+"""What is said while nobody listens is read afterwards: once, in order, and only from then on."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bots.bridge import Bridge
+from tests.bots.discord.world import (
+    discord_host,
+    let_into,
+    login_agent,
+    membership_of,
+    read_to,
+    record_of,
+)
+from tests.bots.places import eventually, run
+from tests.cast import Cast
+from tests.fakes.discord import Discord, Place
+
+
+def test_what_was_said_between_two_processes_is_read_once_and_in_order(
+    live_cast: Cast, discord: Discord
+) -> None:
+    bot = discord.bot("ada")
+    pond = discord.guild("Pond", bot)
+    tea, ann = pond.channel("tea"), pond.member("ann")
+    login_agent(live_cast, live_cast.ada, bot)
+    heard = [f"missed {number}" for number in range(130)]
+
+    async def before(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await let_into(bridge, live_cast, live_cast.ada, tea)
+            await bridge.call(ann.says, tea, "first")
+            direct = await bridge.call(ann.dm, bot)
+            await bridge.call(ann.says, direct, "between us")
+            thread = await bridge.call(ann.opens_thread, tea, "known")
+            await bridge.call(ann.says, thread, "in the thread")
+            await eventually(bridge, partial(record_of, tea), ["first"])
+            await eventually(bridge, partial(record_of, direct), ["between us"])
+            await eventually(bridge, partial(record_of, thread), ["in the thread"])
+            places.extend([direct, thread])
+
+    async def after(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await eventually(bridge, partial(record_of, tea), ["first", *heard], seconds=20)
+            for place, texts in (
+                (direct, ["between us", "still there?"]),
+                (thread, ["in the thread", "and here"]),
+                (new, ["born meanwhile"]),
+            ):
+                await eventually(bridge, partial(record_of, place), texts)
+            last = await bridge.call(ann.says, tea, "live again")
+            await eventually(bridge, partial(read_to, live_cast.ada, tea), str(last.id))
+
+    places: list[Place] = []
+    run(before)
+    direct, thread = places
+    for text in heard:
+        ann.says(tea, text)
+    ann.says(direct, "still there?")
+    ann.says(thread, "and here")
+    new = ann.opens_thread(tea, "new")
+    ann.says(new, "born meanwhile")
+    run(after)
+    assert record_of(tea) == ["first", *heard, "live again"]
+
+
+def test_a_session_that_is_gone_leaves_no_gap(live_cast: Cast, discord: Discord) -> None:
+    bot = discord.bot("ada")
+    pond = discord.guild("Pond", bot)
+    tea, ann = pond.channel("tea"), pond.member("ann")
+    login_agent(live_cast, live_cast.ada, bot)
+
+    async def work(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await let_into(bridge, live_cast, live_cast.ada, tea)
+            await bridge.call(talk_in_a_gap)
+            await eventually(bridge, partial(record_of, tea), ["1", "2", "3", "4"], seconds=20)
+
+    def talk_in_a_gap() -> None:
+        ann.says(tea, "1")
+        with discord.gap(bot):
+            ann.says(tea, "2")
+            ann.says(tea, "3")
+        discord.until(lambda: discord.connections == 1)
+        ann.says(tea, "4")
+
+    run(work)
+    assert discord.heard["identify"] == 2
+
+
+def test_a_connection_that_breaks_is_taken_up_where_it_was(
+    live_cast: Cast, discord: Discord
+) -> None:
+    bot = discord.bot("ada")
+    pond = discord.guild("Pond", bot)
+    tea, ann = pond.channel("tea"), pond.member("ann")
+    login_agent(live_cast, live_cast.ada, bot)
+
+    async def work(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await let_into(bridge, live_cast, live_cast.ada, tea)
+            await bridge.call(ann.says, tea, "1")
+            await bridge.call(break_off)
+            await bridge.call(ann.says, tea, "3")
+            await bridge.call(discord.ask_to_reconnect)
+            await bridge.call(ann.says, tea, "4")
+            await eventually(bridge, partial(record_of, tea), ["1", "2", "3", "4"], seconds=20)
+
+    def break_off() -> None:
+        with discord.go_away():
+            ann.says(tea, "2")
+
+    run(work)
+    assert discord.heard["identify"] == 1
+    assert discord.heard["resume"] >= 2
+
+
+def test_who_comes_in_later_has_not_heard_what_was_said_before(
+    live_cast: Cast, discord: Discord
+) -> None:
+    bot = discord.bot("ada")
+    pond = discord.guild("Pond", bot)
+    tea, ann = pond.channel("tea"), pond.member("ann")
+    thread = ann.opens_thread(tea, "old")
+    ann.says(thread, "said long ago")
+    ann.says(tea, "long ago")
+    login_agent(live_cast, live_cast.ada, bot)
+
+    async def work(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await let_into(bridge, live_cast, live_cast.ada, tea)
+        async with discord_host(bridge):
+            await eventually(bridge, partial(membership_of, live_cast.ada, thread), "active")
+            await bridge.call(ann.says, thread, "said now")
+            await eventually(bridge, partial(record_of, thread), ["said now"])
+
+    run(work)
+    assert record_of(tea) == []
