@@ -32,6 +32,7 @@ from agentapp.intake import places
 from agentapp.intake.places import Whereabouts
 from agentapp.intake.seen import Batch, EditBy, Item, Remark, RoomNews
 from agentapp.intake.services import accept, accept_delete, accept_edit, accept_reaction
+from agentapp.keyring.services import write_keys
 from agentapp.presence import arrivals
 from agentapp.presence.invitations import waiting as invitations_of
 from agentapp.presence.models import Membership
@@ -56,12 +57,12 @@ def accept_batch(batch: Batch) -> None:
     Rooms are locked in the order of their ids before anything is written, so that two logins
     which share rooms cannot wait for each other.
 
-    Writes: what `accept` and its like write; Room, Membership, Account (cursor); a Draft (one
-    notice per encrypted room). An item that cannot be stored is passed over with an Event
-    `intake.skipped`.
+    Writes: what `accept` and its like write; Room, Membership, Account (cursor), the login's keys;
+    a Draft (one notice per encrypted room that it cannot read). An item that cannot be stored is
+    passed over with an Event `intake.skipped`.
 
     Raises:
-        LeaseLost: Another process runs this login. Nothing is written.
+        LeaseLost, KeysMoved: Another process runs this login. Nothing is written.
     """
     at = Whereabouts(batch.workspace_id, batch.platform)
     invitations = batch.invited[: _free_invitations(batch)]
@@ -86,6 +87,8 @@ def accept_batch(batch: Batch) -> None:
             is_removed=left.is_removed,
             reason=left.reason,
         )
+    if batch.keys is not None and not batch.keys.is_empty():
+        write_keys(account_id=batch.account_id, fence=batch.fence, changes=batch.keys)
     _move_cursor(batch)
     faults.passing("batch.written")
 
@@ -151,10 +154,12 @@ def _change_room(news: RoomNews, room: Room) -> None:
 
 
 def _tell_of_encryption(batch: Batch, news: RoomNews, room: Room) -> None:
-    """Note that a room is encrypted, and say once that nothing of it can be read."""
+    """Note that a room is encrypted; say once that nothing of it can be read where that is so."""
     if not news.is_encrypted or room.encrypted:
         return
     Room.objects.filter(pk=room.pk).update(encrypted=True)
+    if batch.reads_encrypted:
+        return
     try:
         with transaction.atomic():
             propose(

@@ -14,6 +14,7 @@ from agentapp.foundation.envelope import (
     IncomingReaction,
     Place,
 )
+from agentapp.keyring.changes import KeyChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,12 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All that one login saw at once, and the cursor behind it."""
+    """All that one login saw at once, and the cursor behind it.
+
+    Attributes:
+        reads_encrypted: The login's owner has turned encryption on.
+        keys: How its keys changed by what it saw; None without encryption.
+    """
 
     account_id: uuid.UUID
     fence: int
@@ -85,3 +91,5 @@ class Batch:
     rooms: tuple[RoomNews, ...] = ()
     invited: tuple[Invited, ...] = ()
     left: tuple[Left, ...] = ()
+    reads_encrypted: bool = False
+    keys: KeyChanges | None = None

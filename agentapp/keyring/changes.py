@@ -43,6 +43,7 @@ class KeyChanges:
     Attributes:
         kept: What cannot be read yet.
         read: Numbers of what was kept and is read now, or never will be.
+        gone: Room and event of what was removed there before it could be read.
     """
 
     version: int
@@ -50,6 +51,11 @@ class KeyChanges:
     dropped: frozenset[KeyName] = frozenset()
     kept: tuple[Sealed, ...] = ()
     read: tuple[int, ...] = ()
+    gone: tuple[tuple[str, str], ...] = ()
+
+    def is_empty(self) -> bool:
+        """Say whether there is nothing to store."""
+        return not (self.put or self.dropped or self.kept or self.read or self.gone)
 
     @override
     def __repr__(self) -> str:

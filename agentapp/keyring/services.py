@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import F
 
+from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict
 from agentapp.foundation.secrets import seal
-from agentapp.identity.models import Account
+from agentapp.identity.models import Account, User
 from agentapp.keyring.changes import KeyChanges, KeyName, KeyText, Sealed
 from agentapp.keyring.models import Key, Keyring, Unread
 
@@ -63,6 +65,8 @@ def write_keys(*, account_id: uuid.UUID, fence: int, changes: KeyChanges) -> int
     if changes.read:
         Unread.objects.filter(keyring=account_id, pk__in=changes.read).delete()
     _keep_unread(account_id, changes.kept)
+    for room, event in changes.gone:
+        Unread.objects.filter(keyring=account_id, room_external_id=room, external_id=event).delete()
     return changes.version + 1
 
 
@@ -123,3 +127,32 @@ def _keep_unread(account_id: uuid.UUID, kept: tuple[Sealed, ...]) -> None:
     beyond = rows.values_list("pk", flat=True)[MOST_UNREAD:].first()
     if beyond is not None:
         Unread.objects.filter(keyring=account_id, pk__lte=beyond).delete()
+
+
+@transaction.atomic
+def device_changed(*, account_id: uuid.UUID, fence: int) -> bool:
+    """Turn encryption off for a login that is another device by now: its keys were the old one's.
+
+    Writes: Keyring, Event `login.encryption_off`. Returns False under a fence that is
+    gone, or where it is off already.
+    """
+    account = Account.objects.select_related("agent").filter(pk=account_id, fence=fence).first()
+    if account is None or not Keyring.objects.filter(account=account, is_on=True).update(
+        is_on=False, version=F("version") + 1
+    ):
+        return False
+    record_encryption("off", account, None, reason="device")
+    return True
+
+
+def record_encryption(what: str, account: Account, by: User | None, **payload: object) -> None:
+    """Write what happened to a login's encryption: on, off, exported or imported."""
+    events.record(
+        type=f"login.encryption_{what}",
+        subject_kind="account",
+        subject_id=account.pk,
+        workspace_id=account.workspace_id,
+        agent_id=account.agent_id,
+        actor_id=by.pk if by else None,
+        payload={"login": account.external_id, **payload},
+    )

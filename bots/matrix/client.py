@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from django.db import Error as DatabaseError
 
@@ -29,12 +30,15 @@ from agentapp.intake.queries import rooms_inside
 from bots.bridge import Bridge
 from bots.connector import Accept, FileTooLong, NotSent
 from bots.matrix import doors
+from bots.matrix.crypt.machine import Crypt, opened
 from bots.matrix.errors import Faltering, LoginLost, TooLong
 from bots.matrix.harvest import Harvester
 from bots.matrix.listening import Listener, ended
 from bots.matrix.login import packed, unpacked
 from bots.matrix.parse import PLATFORM
 from bots.matrix.recent import Recent
+from bots.matrix.rooms import RoomView
+from bots.matrix.sealing import Sealing
 from bots.matrix.sending import Sender
 from bots.matrix.settle import Settler
 from bots.matrix.transport import Homeserver, Login
@@ -55,6 +59,7 @@ class MatrixConnector:
         self._sender: Sender | None = None
         self._lost: tuple[Login, LoginLost] | None = None  # the login, and why it is of no use
         self._harvester: Harvester | None = None
+        self._crypt: Crypt | None = None
         self._listening: asyncio.Task[None] | None = None
 
     async def verify(self) -> str:
@@ -146,9 +151,11 @@ class MatrixConnector:
         if self._server is None or self._server.login != login:
             await self._close()
             self._server = Homeserver(login, renewed=self._keep)
-            self._sender = Sender(
-                server=self._server, recent=self._recent, is_encrypted=self._is_encrypted
+            self._crypt = await opened(
+                bridge=self._bridge, account=self._account, server=self._server
             )
+            sealing = Sealing(server=self._server, views=self._views, crypt=lambda: self._crypt)
+            self._sender = Sender(server=self._server, recent=self._recent, sealing=sealing)
         return self._server
 
     async def _close(self) -> None:
@@ -186,9 +193,8 @@ class MatrixConnector:
             raise NotSent("The login is not connected at the moment.")
         return self._sender
 
-    def _is_encrypted(self, room_id: str) -> bool:
-        view = self._harvester.views.get(room_id) if self._harvester else None
-        return view is not None and view.is_encrypted
+    def _views(self) -> Mapping[str, RoomView]:
+        return self._harvester.views if self._harvester else {}
 
     async def _recorded(self, outgoing: Outgoing, event_id: str) -> int | None:
         """Write an own message into the record now; its echo then changes nothing.
@@ -244,6 +250,7 @@ class MatrixConnector:
             inside=inside,
             recent=self._recent,
             settler=settler,
+            crypt=self._crypt,
         )
         self._harvester = harvester
         typing = Typing(server=server, bridge=self._bridge, agent_id=self._account.agent_id)

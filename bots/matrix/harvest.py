@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from agentapp.commands.registry import parse
 from agentapp.commands.shapes import Call
 from agentapp.foundation.envelope import AuthorKind, Place
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake.seen import Batch, Invited, Left, RoomNews
-from bots.matrix.backfill import Event, Missed, after_edge, backfill, events_of
-from bots.matrix.errors import Rejected
+from bots.matrix.backfill import Event
+from bots.matrix.crypt.machine import Crypt
+from bots.matrix.crypt.reading import Late
+from bots.matrix.gathering import Gatherer, RoomEvents
 from bots.matrix.parse import (
     PLATFORM,
     Parsed,
     Said,
+    TakenBack,
     Viewer,
     id_of,
     parse_event,
     short_name,
-    time_of,
 )
 from bots.matrix.recent import Recent
 from bots.matrix.rooms import RoomView, parse_departure, parse_invite
@@ -66,6 +68,7 @@ class Harvester:
     Args:
         inside: The rooms that the record already has the login in.
         settler: Finds out what changes of unknown things mean.
+        crypt: Reads what is encrypted; None where the owner has not turned that on.
     """
 
     def __init__(
@@ -76,17 +79,26 @@ class Harvester:
         inside: set[str],
         recent: Recent,
         settler: Settler,
+        crypt: Crypt | None = None,
     ) -> None:
         self.inside = inside
         self.views: dict[str, RoomView] = {}
-        self._server = server
         self._account = account
         self._viewer = Viewer(account.workspace_id, account.external_id)
         self._recent = recent
         self._settler = settler
+        self._crypt = crypt
+        self._gatherer = Gatherer(
+            server=server, own_id=account.external_id, inside=inside, views=self.views
+        )
+        self._has_retried = False
 
     async def read(self, answer: Mapping[str, object], *, since: str) -> Harvest:
-        """Return what an answer holds.
+        """Return what an answer holds, gathered and harvested."""
+        return await self.harvest(answer, await self.gather(answer, since=since), since=since)
+
+    async def gather(self, answer: Mapping[str, object], *, since: str) -> dict[str, RoomEvents]:
+        """Return what is new in rooms, with what was missing from the answer.
 
         Args:
             answer: As it came.
@@ -96,28 +108,74 @@ class Harvester:
         Raises:
             Faltering, NotReached, Limited: Something that is missing could not be fetched.
         """
-        rooms = answer.get("rooms")
-        parts = {
-            part: _by_room(rooms.get(part) if isinstance(rooms, Mapping) else None)
-            for part in ("join", "invite", "leave")
+        return {
+            room_id: await self._gatherer.room(room_id, joined, since)
+            for room_id, joined in _part(answer, "join").items()
         }
+
+    async def harvest(
+        self, answer: Mapping[str, object], gathered: Mapping[str, RoomEvents], *, since: str
+    ) -> Harvest:
+        """Return the batch of an answer. With encryption this is inside a turn of its keys."""
         following = str(answer["next_batch"])
         found = Harvest(self._batch(following), following)
+        late = await self._late(answer)
         news = [
-            await self._room(room_id, joined, since, found)
-            for room_id, joined in parts["join"].items()
+            await self._news(one, late.pop(room_id, []), since, found)
+            for room_id, one in gathered.items()
         ]
+        for room_id, events in late.items():
+            view = self.views.get(room_id)
+            self._let_go(events)
+            if view is not None:
+                news.append(await self._news(RoomEvents(view), events, since, found))
         invites = [
             parse_invite(room_id, one, own_id=self._viewer.user_id)
-            for room_id, one in parts["invite"].items()
+            for room_id, one in _part(answer, "invite").items()
         ]
         found.batch = self._batch(
             following,
             rooms=tuple(one for one in news if one is not None),
             invited=tuple(Invited(one.place, one.by.external_id) for one in invites if one),
-            left=self._departures(parts["leave"], found) if since else (),
+            left=self._departures(_part(answer, "leave"), found) if since else (),
         )
         return found
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Harvest one answer and store it. If it is not stored, its keys were not changed."""
+        if self._crypt is None:
+            yield
+            return
+        async with self._crypt.turn():
+            yield
+
+    def stored(self) -> None:
+        """Note that a harvest's batch stands in the record."""
+        if self._crypt is not None:
+            self._crypt.ring.stored()
+
+    def has_keys_waiting(self) -> bool:
+        """Say whether something has to be told about keys."""
+        return self._crypt is not None and self._crypt.has_work()
+
+    async def look_after_keys(self) -> None:
+        """Tell of keys what has to be told."""
+        if self._crypt is not None:
+            await self._crypt.afterwards()
+
+    async def _late(self, answer: Mapping[str, object]) -> dict[str, list[Late]]:
+        """Take in keys; return what can be read with them that came before."""
+        if self._crypt is None:
+            return {}
+        names = await self._crypt.reader.take_in(answer)
+        is_first, self._has_retried = not self._has_retried, True
+        return await self._crypt.reader.late(None if is_first else names)
+
+    def _let_go(self, late: Sequence[Late]) -> None:
+        for one in late:
+            if self._crypt is not None:
+                self._crypt.ring.done(one.number)
 
     def _batch(
         self,
@@ -137,6 +195,8 @@ class Harvester:
             rooms=rooms,
             invited=invited,
             left=left,
+            reads_encrypted=self._crypt is not None,
+            keys=self._crypt.ring.changes() if self._crypt is not None else None,
         )
 
     def _departures(self, left: Mapping[str, object], found: Harvest) -> tuple[Left, ...]:
@@ -150,66 +210,36 @@ class Harvester:
                 departures.append(Left(place, departure.is_removed, departure.reason))
         return tuple(departures)
 
-    async def _room(
-        self, room_id: str, joined: object, since: str, found: Harvest
+    async def _news(
+        self, gathered: RoomEvents, late: Sequence[Late], since: str, found: Harvest
     ) -> RoomNews | None:
         """Return what is new in a room; None where a first sync only repeats what is known."""
-        joined = joined if isinstance(joined, Mapping) else {}
-        view = self.views.setdefault(room_id, RoomView(room_id, self._viewer.user_id))
-        timeline = events_of(joined.get("timeline"))
-        state = [*events_of(joined.get("state")), *timeline]
-        view.take_summary(joined.get("summary"))
-        view.take_state(state)
-        found.entered.add(room_id)
-        missed = Missed(())
-        if since:
-            missed = await self._missed(room_id, joined, since)
-        events = [*missed.events, *timeline]
-        if since and room_id in self.inside and not events:
+        view = gathered.view
+        found.entered.add(view.room_id)
+        if gathered.is_repeated and not late:
             return None
-        if room_id not in self.inside:
-            # What was said before it came is none of its business.
-            events = after_edge(events, self._is_own_entry)
+        self._let_go(late)
+        events = [*(one.event for one in late), *await self._opened(gathered, since)]
         if view.successor and any(e.get("type") == "m.room.tombstone" for e in events):
             found.followed.append((view.successor, view.successor_via))
         parsed = self._parsed(view, events) if since and not view.is_space else []
         parsed = [self._heard(view, one, found) for one in parsed]
-        self._note_seen(room_id, parsed, found)
+        self._note_seen(view.room_id, parsed, found)
+        self._note_removed(view.room_id, parsed)
         return RoomNews(
             place=view.place(),
-            items=tuple(await self._settler.items(room_id, parsed)),
-            since=self._entered_at(state),
+            items=tuple(await self._settler.items(view.room_id, parsed)),
+            since=gathered.entered_at,
             is_encrypted=view.is_encrypted,
             is_gone=view.is_gone,
-            gap=missed.gap,
+            gap=gathered.gap,
         )
 
-    async def _missed(self, room_id: str, joined: Mapping[str, object], since: str) -> Missed:
-        """Return what a limited timeline left out."""
-        timeline = joined.get("timeline")
-        timeline = timeline if isinstance(timeline, Mapping) else {}
-        start = timeline.get("prev_batch")
-        is_new = room_id not in self.inside
-        is_whole = timeline.get("limited") is not True
-        if is_whole or not isinstance(start, str):
-            return Missed(())
-        if is_new and any(self._is_own_entry(event) for event in events_of(timeline)):
-            return Missed(())
-        edge = self._is_own_entry if is_new else _nowhere
-        try:
-            return await backfill(self._server, room_id, start=start, end=since, is_edge=edge)
-        except Rejected as error:
-            # It will never be shown, and waiting for it would hold up everything else for good.
-            logger.warning("a gap in a room stays one: %s", error.code)
-            return Missed((), gap=f"{since} to {start}")
-
-    def _is_own_entry(self, event: Event) -> bool:
-        is_ours = event.get("state_key") == self._viewer.user_id
-        return event.get("type") == "m.room.member" and is_ours and _enters(event)
-
-    def _entered_at(self, state: Sequence[Event]) -> datetime | None:
-        times = [time_of(e.get("origin_server_ts")) for e in state if self._is_own_entry(e)]
-        return max((time for time in times if time is not None), default=None)
+    async def _opened(self, gathered: RoomEvents, since: str) -> Sequence[Event]:
+        """Return a room's events, in plain as far as that is possible."""
+        if self._crypt is None or not since:
+            return gathered.events
+        return await self._crypt.opened(gathered.view.room_id, gathered.events)
 
     def _parsed(self, view: RoomView, events: Sequence[Event]) -> list[Parsed]:
         place, found = view.place(), []
@@ -284,21 +314,10 @@ class Harvester:
             found.seen.append(Seen(room_id, said[-1].incoming.external_id, said[-1].thread))
 
 
-def _by_room(section: object) -> dict[str, object]:
+def _part(answer: Mapping[str, object], name: str) -> dict[str, object]:
     """Return a part of a sync by room; what is no room's id is left out."""
+    rooms = answer.get("rooms")
+    section = rooms.get(name) if isinstance(rooms, Mapping) else None
     if not isinstance(section, Mapping):
         return {}
     return {room_id: one for room_id, one in section.items() if id_of(room_id, "!")}
-
-
-def _enters(event: Event) -> bool:
-    """Say whether a member event is an entry, not a change of a name."""
-    content, unsigned = event.get("content"), event.get("unsigned")
-    is_join = isinstance(content, Mapping) and content.get("membership") == "join"
-    before = unsigned.get("prev_content") if isinstance(unsigned, Mapping) else None
-    was_in = isinstance(before, Mapping) and before.get("membership") == "join"
-    return is_join and not was_in
-
-
-def _nowhere(_event: Event) -> bool:
-    return False

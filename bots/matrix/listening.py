@@ -8,12 +8,14 @@ import random
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 from agentapp.commands.services import carry_out
 from agentapp.foundation import faults
 from agentapp.foundation.errors import AgentError
 from agentapp.intake.batches import accept_batch
 from bots.bridge import Bridge
+from bots.matrix.crypt.ring import unbroken
 from bots.matrix.errors import Faltering, Limited, NotReached
 from bots.matrix.harvest import Harvest, Harvester
 from bots.matrix.transport import Homeserver
@@ -80,11 +82,6 @@ class Listener:
                 wait = min(FIRST_WAIT * 2**failures, LAST_WAIT)
                 await asyncio.sleep(wait * self._rng.uniform(0.7, 1.3))
                 continue
-            # A command is carried out once; were the batch first, a crash between would lose it.
-            for call in harvest.calls:
-                await self._bridge.call(carry_out, call)
-            await self._bridge.call(accept_batch, harvest.batch)
-            faults.passing("batch.committed")
             since, is_first, failures = harvest.since, False, 0
             self._harvester.inside |= harvest.entered
             self._harvester.inside -= harvest.gone
@@ -101,7 +98,7 @@ class Listener:
             answer = await self._server.sync(
                 since=since, wait_seconds=POLL_SECONDS, full_state=False, filter_=_TIMELINE
             )
-            return await self._harvester.read(answer, since=since)
+            return await self._taken_in(answer, since)
         async with _gates.setdefault(self._bridge, asyncio.Semaphore(AT_ONCE)):
             answer = await self._server.sync(
                 since=since,
@@ -109,16 +106,29 @@ class Listener:
                 full_state=True,
                 filter_=_TIMELINE if since else _FIRST,
             )
-            return await self._harvester.read(answer, since=since)
+            return await self._taken_in(answer, since)
+
+    async def _taken_in(self, answer: dict[str, Any], since: str) -> Harvest:
+        """Store a sync, with what was missing from it and with the keys that it changed."""
+        gathered = await self._harvester.gather(answer, since=since)
+        async with self._harvester.turn():
+            harvest = await self._harvester.harvest(answer, gathered, since=since)
+            # A command is carried out once; were the batch first, a crash between would lose it.
+            for call in harvest.calls:
+                await self._bridge.call(carry_out, call)
+            await unbroken(self._bridge.call(accept_batch, harvest.batch))
+            faults.passing("batch.committed")
+            self._harvester.stored()
+        return harvest
 
     def _afterwards_do(self, harvest: Harvest) -> None:
-        if harvest.seen or harvest.followed:
+        if harvest.seen or harvest.followed or self._harvester.has_keys_waiting():
             task = asyncio.create_task(self._courtesies(harvest))
             self._afterwards.add(task)
             task.add_done_callback(self._afterwards.discard)
 
     async def _courtesies(self, harvest: Harvest) -> None:
-        """Say what was read, and go where rooms went. Nothing depends on it."""
+        """Say what was read, go where rooms went, show new keys. Nothing depends on it."""
         for seen in harvest.seen[:MOST_AFTERWARDS]:
             with suppress(AgentError):
                 await self._server.read(seen.room_id, seen.event_id, thread=seen.thread)
@@ -127,6 +137,7 @@ class Listener:
                 await self._server.join(room_id, via=via)
             except AgentError as error:
                 logger.info("a room's successor cannot be entered: %s", error.code)
+        await self._harvester.look_after_keys()
 
 
 async def ended(*tasks: asyncio.Task[None]) -> None:

@@ -174,6 +174,15 @@ def _answered(relation: Event, thread: str) -> str:
     return target
 
 
+def thread_in_clear(event: Event) -> str:
+    """Return the thread that an encrypted event stands in, which it shows; "" for none."""
+    content = event.get("content")
+    relation = content.get("m.relates_to") if isinstance(content, Mapping) else None
+    if not isinstance(relation, Mapping) or relation.get("rel_type") != "m.thread":
+        return ""
+    return id_of(relation.get("event_id"), "$")
+
+
 def _edit(
     content: Event,
     relation: Event,

@@ -13,7 +13,7 @@ import nh3
 from markdown_it import MarkdownIt
 
 FORMAT = "org.matrix.custom.html"
-MAX_CONTENT = 48_000  # bytes as JSON; an event with its signatures may have 64 KiB
+MAX_CONTENT = 45_000  # bytes as JSON; encrypted and with its signatures it may have 64 KiB
 MAX_BRACKETS = 500  # opening brackets in a text that is still read for links
 TAGS = {
     *("p", "br", "strong", "em", "del", "s", "code", "pre", "ul", "ol", "li", "blockquote"),

@@ -23,6 +23,7 @@ class RoomView:
 
     Attributes:
         joined: Members, as the homeserver counts them; 0 while it has not said.
+        encryption: How it is encrypted; None where it is not.
         create: The event that made the room, whole. levels: The content of its power levels.
         bridge_bots: Members that only carry what is said elsewhere and speak of themselves.
         successor: The room that replaced this one; "" while none did.
@@ -33,7 +34,7 @@ class RoomView:
     name: str = ""
     alias: str = ""
     is_space: bool = False
-    is_encrypted: bool = False
+    encryption: Mapping[str, object] | None = None
     is_public: bool = False
     is_gone: bool = False
     successor: str = ""
@@ -44,6 +45,11 @@ class RoomView:
     create: Mapping[str, object] = field(default_factory=dict)
     levels: Mapping[str, object] | None = None
     bridge_bots: set[str] = field(default_factory=set)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Say whether its people expect secrecy."""
+        return self.encryption is not None
 
     def is_moderator(self, user_id: str) -> bool:
         """Say whether somebody looks after this room. While its state is not known, nobody does."""
@@ -98,7 +104,7 @@ class RoomView:
             case "m.room.join_rules":
                 self.is_public = content.get("join_rule") == "public"
             case "m.room.encryption":
-                self.is_encrypted = True  # there is no way back
+                self.encryption = content  # there is no way back
             case "m.room.tombstone":
                 self.is_gone = True
                 self.successor = id_of(content.get("replacement_room"), "!")

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 
 from agentapp.foundation.envelope import Outgoing, Place
 from agentapp.foundation.errors import AgentError
-from agentapp.intake.batches import ENCRYPTED_NOTICE
 from bots.connector import NotSent, SendRefused, TooLate
 from bots.matrix.backfill import events_of
 from bots.matrix.errors import Limited, Rejected
-from bots.matrix.parse import Said, Viewer, parse_event
+from bots.matrix.parse import Said, Viewer, parse_event, thread_in_clear
 from bots.matrix.power import Powers
 from bots.matrix.recent import Known, Recent
 from bots.matrix.render import (
@@ -23,6 +21,7 @@ from bots.matrix.render import (
     render_message,
     render_reaction,
 )
+from bots.matrix.sealing import Sealing
 from bots.matrix.transport import Homeserver
 
 logger = logging.getLogger(__name__)
@@ -35,16 +34,14 @@ class Sender:
     """One login's way out.
 
     Args:
-        is_encrypted: Says of a room whether its people expect secrecy; nothing goes there in
-            plain but the sentence that says so.
+        sealing: Encrypts where people expect secrecy; nothing goes there in plain but the
+            sentence that says that nothing can.
     """
 
-    def __init__(
-        self, *, server: Homeserver, recent: Recent, is_encrypted: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, *, server: Homeserver, recent: Recent, sealing: Sealing) -> None:
         self._server = server
         self._recent = recent
-        self._is_encrypted = is_encrypted
+        self._sealing = sealing
         self._rest_until = 0.0  # monotonic
 
     async def put(self, piece: Outgoing) -> str:
@@ -82,8 +79,6 @@ class Sender:
             return await self._react(piece)
         if piece.kind in {"file", "edit"}:
             return await self._put_other(piece)
-        if self._is_encrypted(room) and piece.text != ENCRYPTED_NOTICE:
-            raise SendRefused("This room is encrypted, and the agent cannot write there yet.")
         target = piece.reply_to or str(piece.extra.get("follows", ""))
         content = render_message(
             piece.text,
@@ -91,16 +86,11 @@ class Sender:
             is_notice=piece.extra.get("is_notice") is True,
             goes_on=not piece.reply_to,
         )
-        _refuse_late(piece)
-        event_id = await self._server.send(room, "m.room.message", content, key)
-        self._recent.sent(key, event_id)
-        return event_id
+        return await self._send(piece, content)
 
     async def _put_other(self, piece: Outgoing) -> str:
         """Send a file that lies on the homeserver already, or new words for an own message."""
-        room, extra = piece.room_external_id, piece.extra
-        if self._is_encrypted(room):
-            raise SendRefused("This room is encrypted, and the agent cannot write there yet.")
+        extra = piece.extra
         if piece.kind == "edit":
             target = str(extra["external_id"])
             content = render_edit(piece.text, event_id=target)
@@ -112,10 +102,16 @@ class Sender:
                 content_type=str(extra["content_type"]),
                 size=int(str(extra["size"])),
             )
-        _refuse_late(piece)
-        event_id = await self._server.send(room, "m.room.message", content, piece.dedupe_key)
-        self._recent.sent(piece.dedupe_key, event_id)
+        event_id = await self._send(piece, content)
         return target or event_id
+
+    async def _send(self, piece: Outgoing, content: dict[str, object]) -> str:
+        """Put a message into its room, sealed where the room's people expect that."""
+        kind, sealed = await self._sealing.sealed(piece, content)
+        _refuse_late(piece)
+        event_id = await self._server.send(piece.room_external_id, kind, sealed, piece.dedupe_key)
+        self._recent.sent(piece.dedupe_key, event_id)
+        return event_id
 
     async def _react(self, piece: Outgoing) -> str:
         content = render_reaction(piece.emoji, event_id=piece.reply_to)
@@ -149,7 +145,7 @@ class Sender:
             viewer = Viewer(0, self._server.login.user_id)
             said = parse_event(event, viewer=viewer, place=_NOWHERE, names={})
             self._recent.note(event, said)
-            thread = said.thread if isinstance(said, Said) else ""
+            thread = said.thread if isinstance(said, Said) else thread_in_clear(event)
             known = self._recent.known(event_id) or Known(str(event.get("sender", "")), thread)
         return Answered(event_id, known.sender, known.thread)
 

@@ -72,9 +72,7 @@ class Homeserver:
 
     async def whoami(self) -> str:
         """Return the user id that the token stands for."""
-        return str(
-            (await self._call(Request("GET", f"{CLIENT}/account/whoami"))).get("user_id", "")
-        )
+        return str((await self.call(Request("GET", f"{CLIENT}/account/whoami"))).get("user_id", ""))
 
     async def sync(
         self, *, since: str, wait_seconds: float, full_state: bool, filter_: Mapping[str, object]
@@ -86,7 +84,7 @@ class Homeserver:
         if full_state:
             query["full_state"] = "true"
         seconds = wait_seconds + SLACK_SECONDS * (4 if full_state or not since else 1)
-        found = await self._call(
+        found = await self.call(
             Request("GET", f"{CLIENT}/sync", query=query, seconds=seconds, most=MAX_SYNC)
         )
         following = found.get("next_batch")
@@ -100,33 +98,33 @@ class Homeserver:
         """Return a page of a room's history, the newest first."""
         query = {"dir": "b", "limit": str(limit), "from": start, "to": end}
         given = {key: value for key, value in query.items() if value}
-        return await self._call(
+        return await self.call(
             Request("GET", f"{_room(room_id)}/messages", query=given, most=MAX_SYNC)
         )
 
     async def event(self, room_id: str, event_id: str) -> dict[str, Any]:
         """Return one event as it is now."""
-        return await self._call(Request("GET", f"{_room(room_id)}/event/{_q(event_id)}"))
+        return await self.call(Request("GET", f"{_room(room_id)}/event/{_q(event_id)}"))
 
     async def relations(self, room_id: str, event_id: str, kind: str) -> dict[str, Any]:
         """Return the newest 100 events of a relation to an event."""
         path = f"/_matrix/client/v1/rooms/{_q(room_id)}/relations/{_q(event_id)}/{_q(kind)}"
-        return await self._call(Request("GET", path, query={"limit": "100"}))
+        return await self.call(Request("GET", path, query={"limit": "100"}))
 
     async def state(self, room_id: str, kind: str, *, whole: bool = False) -> dict[str, Any]:
         """Return the content of one state event, or the whole event."""
         query = {"format": "event"} if whole else None
-        return await self._call(Request("GET", f"{_room(room_id)}/state/{_q(kind)}/", query))
+        return await self.call(Request("GET", f"{_room(room_id)}/state/{_q(kind)}/", query))
 
     async def send(self, room_id: str, kind: str, content: Mapping[str, object], key: str) -> str:
         """Put an event into a room, once per key; return its id."""
         path = f"{_room(room_id)}/send/{_q(kind)}/{_q(key)}"
-        return _event_id(await self._call(Request("PUT", path, body=content, seconds=SEND_SECONDS)))
+        return _event_id(await self.call(Request("PUT", path, body=content, seconds=SEND_SECONDS)))
 
     async def redact(self, room_id: str, event_id: str, key: str) -> str:
         """Take an event's content away, once per key; return the redaction's id."""
         path = f"{_room(room_id)}/redact/{_q(event_id)}/{_q(key)}"
-        return _event_id(await self._call(Request("PUT", path, body={}, seconds=SEND_SECONDS)))
+        return _event_id(await self.call(Request("PUT", path, body={}, seconds=SEND_SECONDS)))
 
     async def set_typing(self, room_id: str, *, on: bool, seconds: float) -> None:
         """Show that this login writes, for so long or until it is taken back."""
@@ -134,17 +132,17 @@ class Homeserver:
         if on:
             body["timeout"] = int(seconds * 1000)
         path = f"{_room(room_id)}/typing/{_q(self.login.user_id)}"
-        await self._call(Request("PUT", path, body=body))
+        await self.call(Request("PUT", path, body=body))
 
     async def read(self, room_id: str, event_id: str, *, thread: str = "") -> None:
         """Say that a room, or a thread in it, was read up to an event."""
         path = f"{_room(room_id)}/receipt/m.read/{_q(event_id)}"
-        await self._call(Request("POST", path, body={"thread_id": thread} if thread else {}))
+        await self.call(Request("POST", path, body={"thread_id": thread} if thread else {}))
 
     async def join(self, room_id: str, *, via: str = "") -> str:
         """Enter a room; return its id."""
         query = {"via": via} if via else None
-        found = await self._call(
+        found = await self.call(
             Request("POST", f"{CLIENT}/join/{_q(room_id)}", query=query, body={})
         )
         return str(found.get("room_id", ""))
@@ -152,17 +150,17 @@ class Homeserver:
     async def leave(self, room_id: str, *, reason: str = "") -> None:
         """Leave a room, or decline an invitation into it."""
         body = {"reason": reason} if reason else {}
-        await self._call(Request("POST", f"{_room(room_id)}/leave", body=body))
+        await self.call(Request("POST", f"{_room(room_id)}/leave", body=body))
 
     async def joined_rooms(self) -> list[str]:
         """Return the rooms that this login is in."""
-        found = await self._call(Request("GET", f"{CLIENT}/joined_rooms"))
+        found = await self.call(Request("GET", f"{CLIENT}/joined_rooms"))
         rooms = found.get("joined_rooms")
         return [one for one in rooms if isinstance(one, str)] if isinstance(rooms, list) else []
 
     async def log_out(self) -> None:
         """End this login for good: its token and its device are no more."""
-        await self._call(Request("POST", f"{CLIENT}/logout", body={}))
+        await self.call(Request("POST", f"{CLIENT}/logout", body={}))
 
     async def upload(self, content: bytes, *, content_type: str, name: str) -> str:
         """Store a file on the homeserver; return its mxc address.
@@ -201,14 +199,14 @@ class Homeserver:
 
     async def members(self, room_id: str) -> set[str]:
         """Return who is in a room."""
-        found = await self._call(Request("GET", f"{_room(room_id)}/joined_members"))
+        found = await self.call(Request("GET", f"{_room(room_id)}/joined_members"))
         joined = found.get("joined")
         return set(joined) if isinstance(joined, dict) else set()
 
     async def account_data(self, kind: str) -> dict[str, Any]:
         """Return a setting that is kept with the account; empty when there is none."""
         try:
-            return await self._call(Request("GET", self._setting(kind)))
+            return await self.call(Request("GET", self._setting(kind)))
         except Rejected as error:
             if error.code != "M_NOT_FOUND":
                 raise
@@ -216,12 +214,13 @@ class Homeserver:
 
     async def set_account_data(self, kind: str, content: Mapping[str, object]) -> None:
         """Keep a setting with the account."""
-        await self._call(Request("PUT", self._setting(kind), body=content))
+        await self.call(Request("PUT", self._setting(kind), body=content))
 
     def _setting(self, kind: str) -> str:
         return f"{CLIENT}/user/{_q(self.login.user_id)}/account_data/{_q(kind)}"
 
-    async def _call(self, request: Request) -> dict[str, Any]:
+    async def call(self, request: Request) -> dict[str, Any]:
+        """Make any request as this login; return the object that answers it. Raises as `_ask`."""
         return (await self._ask(request)).json()
 
     async def _ask(self, request: Request) -> Answer:

@@ -1,0 +1,1 @@
+"""End-to-end encryption of one Matrix device: Olm between devices, Megolm in rooms."""
