@@ -19,11 +19,8 @@ class BotsConfig(AppConfig):
         from agentapp.keyring import makers  # noqa: PLC0415
         from bots.discord.offering import DiscordPlatform  # noqa: PLC0415
         from bots.matrix.keys import MatrixKeys  # noqa: PLC0415
-        from agentapp.keyring import makers  # noqa: PLC0415
-        from bots.matrix.keys import MatrixKeys  # noqa: PLC0415
         from bots.matrix.offering import MatrixPlatform  # noqa: PLC0415
 
         offer(MatrixPlatform())
-        makers.offer(MatrixKeys())
         makers.offer(MatrixKeys())
         offer(DiscordPlatform())
