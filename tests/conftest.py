@@ -18,7 +18,7 @@ from tests.services import django_db_setup
 __all__ = ["cast", "django_db_setup", "live_cast"]
 
 # Whole hosts, browsers and homeservers: begun first, so that no process is left alone with one.
-LONG = ("flows", "faults", "bots/matrix", "agentapp/management")
+LONG = ("flows", "faults", "bots/matrix", "bots/discord", "agentapp/management")
 _TESTS = Path(__file__).parent
 
 

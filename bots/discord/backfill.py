@@ -62,12 +62,9 @@ class Backfill:
         """Take in the threads of places that are read; what began meanwhile is read whole."""
         for guild in self._client.guilds:
             for thread in guild.threads:
-                parent = self._book.marks.get(thread.parent_id)
-                if parent is None or thread.id in self._book.marks:
-                    continue
-                is_new = 0 < parent.read_to < thread.id
-                start = thread.id - 1 if is_new else 0
-                self._book.marks[thread.id] = Mark(start, kind="thread", name=thread.name)
+                place = place_of(thread) if thread.parent_id in self._book.marks else None
+                if place is not None and thread.id not in self._book.marks:
+                    self._book.mark_of(thread, place).is_behind = True
 
     def _newest_known(self, channel_id: int) -> int:
         channel = self._client.get_channel(channel_id)
@@ -81,12 +78,14 @@ class Backfill:
             await self._begin(channel_id, mark, known)
         elif known == 0 or known > mark.read_to:
             await self._read_pages(channel_id, mark)
-        mark.is_behind = False
+        self._listener.caught_up(mark)
 
     async def _begin(self, channel_id: int, mark: Mark, known: int) -> None:
         """Start reading here: what was said before is none of its business."""
         now = discord.utils.utcnow()
         newest = max(known, discord.utils.time_snowflake(now - timedelta(seconds=1)))
+        if mark.held:
+            newest = min(newest, mark.held[0].newest - 1)
         await self._listener.store(
             RoomNews(self._place(channel_id, mark), since=now, read_to=str(newest))
         )

@@ -135,7 +135,7 @@ class DiscordConnector:
                 return await _downloaded(checked_file_url(one.url), most=most)
         raise Refused("The file is no longer there.")
 
-    async def upload(self, content: bytes, *, content_type: str, name: str) -> str:
+    async def upload(self, content: bytes, *, content_type: str, name: str, room: str) -> str:
         """Do nothing: Discord takes a file together with the message that shows it."""
         return PLATFORM
 

@@ -110,6 +110,12 @@ class Gateway(discord.Client):
         self._reconnects = [at for at in self._reconnects if at > since]
         return len(self._reconnects) > RECONNECTS
 
+    @override
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Hand an event on; after the goodbye there is nobody to hand it to."""
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
+
     async def on_socket_event_type(self, event_type: str) -> None:
         """Note that something came."""
         self.heard_at = time.monotonic()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import discord
@@ -40,22 +40,6 @@ MOST_WAITING = 5_000  # that wait for the database; what is beyond is fetched ag
 FIRST_WAIT, LAST_WAIT = 0.2, 5.0  # seconds between two attempts to store
 
 
-@dataclass
-class Mark:
-    """How far a place is on record.
-
-    Attributes:
-        read_to: The newest message up to which nothing is missing.
-        is_behind: Messages before those now heard may be missing.
-        kind: direct, room or thread.
-    """
-
-    read_to: int = 0
-    is_behind: bool = True
-    kind: str = "room"
-    name: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Heard:
     """One thing that happened in a place."""
@@ -64,6 +48,24 @@ class Heard:
     items: tuple[Item, ...] = ()
     newest: int = 0
     left: str = ""
+
+
+@dataclass
+class Mark:
+    """How far a place is on record.
+
+    Attributes:
+        read_to: The newest message up to which nothing is missing.
+        is_behind: Messages before those now heard may be missing. What is heard until they are
+            read is held, so that the record keeps the room's order.
+        kind: direct, room or thread.
+    """
+
+    read_to: int = 0
+    is_behind: bool = True
+    kind: str = "room"
+    name: str = ""
+    held: list[Heard] = field(default_factory=list)
 
 
 @dataclass
@@ -85,6 +87,20 @@ class Book:
         if isinstance(channel, discord.Thread):
             return channel.id in self.marks or channel.parent_id in self.marks
         return getattr(channel, "id", 0) in self.marks
+
+    def mark_of(self, channel: object, place: Place) -> Mark:
+        """Return how far a place is on record; a new thread is read whole if it began meanwhile."""
+        channel_id = int(place.external_id)
+        known = self.marks.get(channel_id)
+        if known is not None:
+            return known
+        mark = Mark(is_behind=False, kind=place.kind, name=place.name)
+        parent = self.marks.get(getattr(channel, "parent_id", None) or 0)
+        if parent is not None:
+            mark.is_behind = parent.is_behind
+            mark.read_to = channel_id - 1 if 0 < parent.read_to < channel_id else 0
+        self.marks[channel_id] = mark
+        return mark
 
     def all_behind(self) -> None:
         """Note that messages may have been missed everywhere."""
@@ -127,13 +143,26 @@ class Listener:
         """Hear a message."""
         if message.author.id == int(self._viewer.user_id) and message.nonce is not None:
             self.note_sent(str(message.nonce), message.id)
-        place = place_of(message.channel) if self._book.reads(message.channel) else None
+        place = self._place(message) if self._book.reads(message.channel) else None
         if place is None:
             return
         said = parse_message(message, viewer=self._viewer, place=place)
-        new = Mark(is_behind=False, kind=place.kind, name=place.name)
-        self._book.marks.setdefault(message.channel.id, new)
-        self._put(Heard(place, (said,) if said else (), newest=message.id))
+        heard = Heard(place, (said,) if said else (), newest=message.id)
+        mark = self._book.mark_of(message.channel, place)
+        if not mark.is_behind:
+            self._put(heard)
+        elif len(mark.held) < MOST_WAITING:
+            mark.held.append(heard)
+        else:
+            self.overflowed = True
+
+    def _place(self, message: discord.Message) -> Place | None:
+        place = place_of(message.channel)
+        is_own = str(message.author.id) == self._viewer.user_id
+        if place is None or place.kind != "direct" or is_own:
+            return place
+        # A direct room is called after whoever writes there; Discord gives it no name.
+        return replace(place, name=message.author.display_name)
 
     def changed(self, message: discord.Message) -> None:
         """Hear a message's new words."""
@@ -161,6 +190,14 @@ class Listener:
         """Hear that a place is out of reach."""
         if self._book.marks.pop(channel_id, None) is not None:
             self._put(Heard(Place(str(channel_id)), left=reason))
+
+    def caught_up(self, mark: Mark) -> None:
+        """Let through what was held and was not read meanwhile; from here on all is heard."""
+        mark.is_behind = False
+        held, mark.held = mark.held, []
+        for one in held:
+            if one.newest > mark.read_to:
+                self._put(one)
 
     def note_sent(self, key: str, message_id: int) -> None:
         """Keep under which id something sent stands; of the oldest nothing is kept."""

@@ -28,7 +28,7 @@ PERMISSIONS = discord.Permissions(
     add_reactions=True,
     attach_files=True,
 )
-WRONG_TOKEN = (
+REFUSED = (
     "Discord does not know this token. Copy it again, whole, from the Bot page of the developer "
     "portal."
 )
@@ -73,7 +73,7 @@ async def _asked(client: Gateway, token: str, *, wants_all: bool) -> Details:
             is_on = await _switched_on(client)
             return details_of(client, not_switched_on=not is_on, is_on=is_on)
     except (LoginLost, ValueError) as error:
-        raise WrongAnswer(WRONG_TOKEN, question="token") from error
+        raise WrongAnswer(REFUSED, question="token") from error
     except (AgentError, discord.DiscordException, OSError, aiohttp.ClientError) as error:
         raise Unavailable("Discord does not answer at the moment. Try again later.") from error
 

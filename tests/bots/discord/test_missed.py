@@ -15,7 +15,7 @@ from tests.bots.discord.world import (
 )
 from tests.bots.places import eventually, run
 from tests.cast import Cast
-from tests.fakes.discord import Discord, Place
+from tests.fakes.discord import Bot, Discord, Person, Place
 
 
 def test_what_was_said_between_two_processes_is_read_once_and_in_order(
@@ -27,18 +27,14 @@ def test_what_was_said_between_two_processes_is_read_once_and_in_order(
     login_agent(live_cast, live_cast.ada, bot)
     heard = [f"missed {number}" for number in range(130)]
 
-    async def before(bridge: Bridge) -> None:
-        async with discord_host(bridge):
-            await let_into(bridge, live_cast, live_cast.ada, tea)
-            await bridge.call(ann.says, tea, "first")
-            direct = await bridge.call(ann.dm, bot)
-            await bridge.call(ann.says, direct, "between us")
-            thread = await bridge.call(ann.opens_thread, tea, "known")
-            await bridge.call(ann.says, thread, "in the thread")
-            await eventually(bridge, partial(record_of, tea), ["first"])
-            await eventually(bridge, partial(record_of, direct), ["between us"])
-            await eventually(bridge, partial(record_of, thread), ["in the thread"])
-            places.extend([direct, thread])
+    places = run(partial(_talk_before, live_cast, discord, tea, ann, bot))
+    direct, thread = places
+    for text in heard:
+        ann.says(tea, text)
+    ann.says(direct, "still there?")
+    ann.says(thread, "and here")
+    new = ann.opens_thread(tea, "new")
+    ann.says(new, "born meanwhile")
 
     async def after(bridge: Bridge) -> None:
         async with discord_host(bridge):
@@ -52,17 +48,25 @@ def test_what_was_said_between_two_processes_is_read_once_and_in_order(
             last = await bridge.call(ann.says, tea, "live again")
             await eventually(bridge, partial(read_to, live_cast.ada, tea), str(last.id))
 
-    places: list[Place] = []
-    run(before)
-    direct, thread = places
-    for text in heard:
-        ann.says(tea, text)
-    ann.says(direct, "still there?")
-    ann.says(thread, "and here")
-    new = ann.opens_thread(tea, "new")
-    ann.says(new, "born meanwhile")
     run(after)
     assert record_of(tea) == ["first", *heard, "live again"]
+
+
+async def _talk_before(
+    cast: Cast, discord: Discord, tea: Place, ann: Person, bot: Bot, bridge: Bridge
+) -> tuple[Place, Place]:
+    """Say one thing in a channel, a direct room and a thread, all heard live."""
+    async with discord_host(bridge):
+        await let_into(bridge, cast, cast.ada, tea)
+        await bridge.call(ann.says, tea, "first")
+        direct = await bridge.call(ann.dm, bot)
+        await bridge.call(ann.says, direct, "between us")
+        thread = await bridge.call(ann.opens_thread, tea, "known")
+        await bridge.call(ann.says, thread, "in the thread")
+        await eventually(bridge, partial(record_of, tea), ["first"])
+        await eventually(bridge, partial(record_of, direct), ["between us"])
+        await eventually(bridge, partial(record_of, thread), ["in the thread"])
+    return direct, thread
 
 
 def test_a_session_that_is_gone_leaves_no_gap(live_cast: Cast, discord: Discord) -> None:
@@ -110,6 +114,7 @@ def test_a_connection_that_breaks_is_taken_up_where_it_was(
     def break_off() -> None:
         with discord.go_away():
             ann.says(tea, "2")
+        discord.until(lambda: discord.connections == 1)
 
     run(work)
     assert discord.heard["identify"] == 1

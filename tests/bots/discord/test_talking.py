@@ -160,4 +160,4 @@ def test_direct_messages_and_threads_are_rooms_of_their_own(
         room_of(tea),
         "sorts · tea (Pond)",
     )
-    assert (direct.kind, direct.name) == ("direct", "ann")
+    assert (direct.kind, direct.name) == ("direct", "Ann")

@@ -147,11 +147,15 @@ def guild(one: Guild) -> Json:
 
 
 def guild_create(one: Guild, app: App) -> Json:
-    """Return a guild with what a bot can see of it, as it is sent when the bot joins."""
-    seen = [place for place in one.channels.values() if may(app.user, place, "view_channel")]
+    """Return a guild as it is sent when the bot joins.
+
+    Channels are listed also where the bot cannot look into them, threads only where it can.
+    """
+    places = one.channels.values()
+    seen = [place for place in places if may(app.user, place, "view_channel")]
     live = [thread for thread in seen if thread.is_thread and not thread.archived]
     return guild(one) | {
-        "channels": [channel(place, app.user) for place in seen if not place.is_thread],
+        "channels": [channel(place, app.user) for place in places if not place.is_thread],
         "threads": [channel(thread, app.user) for thread in live],
         "members": [member(who) for who in one.members.values()],
         "member_count": len(one.members),

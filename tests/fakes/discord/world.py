@@ -110,8 +110,15 @@ class World:
         now = self.clock.now()
         place = Channel(self.clock.snowflake(), kind, name, now, guild)
         self._keep(place)
-        self.hub.say("CHANNEL_CREATE", place, lambda to: shapes.channel(place, to.user))
+        self._tell_of(place, "CHANNEL_CREATE")
         return place
+
+    def _tell_of(self, place: Channel, event: str) -> None:
+        """Tell of a place: of a thread whoever can see it, of a channel the whole guild."""
+        if place.guild is None or place.is_thread:
+            self.hub.say(event, place, lambda to: shapes.channel(place, to.user))
+        else:
+            self.hub.say_in_guild(event, place.guild, lambda to: shapes.channel(place, to.user))
 
     def _keep(self, place: Channel) -> None:
         self.channels[place.id] = place
@@ -121,7 +128,7 @@ class World:
     def drop_channel(self, place: Channel) -> None:
         """Delete a channel with its threads, or a thread."""
         event = "THREAD_DELETE" if place.is_thread else "CHANNEL_DELETE"
-        self.hub.say(event, place, lambda to: shapes.channel(place, to.user))
+        self._tell_of(place, event)
         for one in [place, *(one for one in self.channels.values() if one.parent is place)]:
             self.channels.pop(one.id)
             if one.guild is not None:
@@ -129,8 +136,7 @@ class World:
 
     def change_channel(self, place: Channel) -> None:
         """Tell everybody how a channel or thread is now."""
-        event = "THREAD_UPDATE" if place.is_thread else "CHANNEL_UPDATE"
-        self.hub.say(event, place, lambda to: shapes.channel(place, to.user))
+        self._tell_of(place, "THREAD_UPDATE" if place.is_thread else "CHANNEL_UPDATE")
 
     def deny(self, place: Channel, user: User, names: tuple[str, ...]) -> None:
         """Take permissions in one channel from one member, or give them back with none."""
