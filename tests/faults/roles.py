@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import uuid
 from collections.abc import Callable
@@ -21,14 +20,15 @@ from agentapp.engine import worker
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.database import fresh_connection
 from agentapp.foundation.faults import POINTS
-from agentapp.identity.models import Account, User
+from agentapp.identity.models import User
+from agentapp.identity.services import leases
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake import services as intake
 from agentapp.moderation import services as moderation
 from bots import delivery
 from bots.bridge import Bridge
 from bots.delivery import Delivery
-from bots.host import Host
+from bots.host import Host, holder_name
 from bots.local.client import LocalConnector
 from bots.matrix.client import MatrixConnector
 
@@ -73,13 +73,12 @@ def send() -> None:
 
 async def _deliver() -> None:
     bridge = Bridge()
+    holder = holder_name()
     connectors = {
         account.account_id: LocalConnector(account, bridge)
-        for account in await bridge.call(_accounts)
+        for account in await bridge.call(_taken, holder)
     }
-    running = Delivery(
-        bridge=bridge, holder=f"victim-{os.getpid()}", connectors=lambda: dict(connectors)
-    )
+    running = Delivery(bridge=bridge, holder=holder, connectors=lambda: dict(connectors))
     task = asyncio.create_task(running.run())
     give_up = time.monotonic() + MOST_SECONDS
     while await bridge.call(_is_due) and time.monotonic() < give_up:  # noqa: ASYNC110 - a table
@@ -87,6 +86,7 @@ async def _deliver() -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+    await bridge.call(leases.give_back, holder=holder)
     bridge.close()
 
 
@@ -98,9 +98,9 @@ def look_back() -> None:
 
 async def _look_back() -> None:
     bridge = Bridge()
-    holder = f"looks back-{os.getpid()}"
+    holder = holder_name()
     await bridge.call(publication.reclaim_lost)
-    accounts = {account.account_id: account for account in await bridge.call(_accounts)}
+    accounts = {account.account_id: account for account in await bridge.call(_taken, holder)}
     for piece in await bridge.call(publication.unknown_due, holder=holder, accounts=[*accounts]):
         connector = LocalConnector(accounts[uuid.UUID(piece.account_id)], bridge)
         receipt = await connector.read_back(piece)
@@ -111,22 +111,12 @@ async def _look_back() -> None:
             external_id=receipt.external_id if receipt else None,
             message_id=receipt.message_id if receipt else None,
         )
+    await bridge.call(leases.give_back, holder=holder)
     bridge.close()
 
 
-def _accounts() -> list[HeldAccount]:
-    return [
-        HeldAccount(
-            row.pk,
-            row.workspace_id,
-            row.agent_id,
-            row.platform,
-            row.external_id,
-            row.agent.name,
-            row.fence,
-        )
-        for row in Account.objects.filter(platform="local").select_related("agent")
-    ]
+def _taken(holder: str) -> list[HeldAccount]:
+    return leases.take_free(holder=holder, platforms=["local"])
 
 
 def _is_due() -> bool:
