@@ -116,7 +116,10 @@ class Cargo:
         try:
             async with asyncio.timeout(LONGEST):
                 where = await connector.upload(
-                    content, content_type=unsent.content_type, name=unsent.name
+                    content,
+                    content_type=unsent.content_type,
+                    name=unsent.name,
+                    room=unsent.room_external_id,
                 )
         except Refused as error:
             await self._bridge.call(uploading.give_up, unsent, reason=error.message)

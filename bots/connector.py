@@ -78,8 +78,11 @@ class Connector(Protocol):
             Refused: It will never be given. Anything else: perhaps later.
         """
 
-    async def upload(self, content: bytes, *, content_type: str, name: str) -> str:
+    async def upload(self, content: bytes, *, content_type: str, name: str, room: str) -> str:
         """Lay a file down on the platform, where nobody sees it yet; return where it is.
+
+        Args:
+            room: Where it will be shown, by the platform's id.
 
         Raises:
             Refused: It will never be taken. Anything else: perhaps later.

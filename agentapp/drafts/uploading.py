@@ -27,9 +27,11 @@ BACK_OFF_SECONDS = (5, 30, 120, 600)  # after the first, second … attempt
 MAX_ATTEMPTS = 6
 
 DUE = """
-SELECT file.id, piece.account_id, file.agent_id, file.workspace_id, file.name, file.content_type
+SELECT file.id, piece.account_id, file.agent_id, file.workspace_id, file.name, file.content_type,
+    room.external_id
 FROM agentapp_draftfile file
 JOIN agentapp_outbound piece ON piece.file_id = file.id
+JOIN agentapp_room room ON room.id = piece.room_id
 WHERE file.uploaded = '' AND piece.state = 'queued' AND piece.account_id = ANY(%(accounts)s)
     AND piece.not_before <= (SELECT greenroom_now()) AND file.due_at <= (SELECT greenroom_now())
     AND (file.lease_until IS NULL OR file.lease_until <= (SELECT greenroom_now()))
@@ -47,6 +49,7 @@ class Unsent:
     account_id: uuid.UUID
     name: str
     content_type: str
+    room_external_id: str
 
 
 @transaction.atomic
@@ -71,8 +74,8 @@ def claim_due(*, holder: str, accounts: Sequence[uuid.UUID], limit: int) -> list
         lease_until=GreenroomNow() + timedelta(seconds=LEASE_SECONDS),
     )
     return [
-        Unsent(pk, holder, account_id, name, content_type)
-        for pk, account_id, _, _, name, content_type in free
+        Unsent(pk, holder, account_id, name, content_type, room)
+        for pk, account_id, _, _, name, content_type, room in free
     ]
 
 

@@ -58,7 +58,7 @@ class LocalConnector:
         """Refuse: what members attach here is kept with their message."""
         raise Refused("Files of web rooms are here already.")
 
-    async def upload(self, content: bytes, *, content_type: str, name: str) -> str:
+    async def upload(self, content: bytes, *, content_type: str, name: str, room: str) -> str:
         """Do nothing: what goes out is here already."""
         return PLATFORM
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from django.db import Error as DatabaseError
 
@@ -30,6 +31,7 @@ from agentapp.intake.queries import rooms_inside
 from bots.bridge import Bridge
 from bots.connector import Accept, FileTooLong, NotSent
 from bots.matrix import doors
+from bots.matrix.crypt.attachments import unpacked as unlocking
 from bots.matrix.crypt.machine import Crypt, opened
 from bots.matrix.errors import Faltering, LoginLost, TooLong
 from bots.matrix.harvest import Harvester
@@ -106,22 +108,31 @@ class MatrixConnector:
 
     async def fetch(self, source: str, *, most: int) -> bytes:
         """Return a file of the homeserver's, of this one or of another one's."""
+        locked = unlocking(source)
         try:
-            return (await self._connected().download(source, most=most)).content
+            where = locked.url if locked else source
+            content = (await self._connected().download(where, most=most)).content
         except TooLong as error:
             raise FileTooLong from error
         except LoginLost as error:
             raise NotSent(self._losing(error).message) from error
+        return await asyncio.to_thread(locked.opened, content) if locked else content
 
-    async def upload(self, content: bytes, *, content_type: str, name: str) -> str:
-        """Lay a file down in the homeserver's store; return its mxc address."""
+    async def upload(self, content: bytes, *, content_type: str, name: str, room: str) -> str:
+        """Lay a file down in the homeserver's store; return its mxc address.
+
+        For an encrypted room it lies there locked, without its name, and what opens it is
+        returned with the address.
+        """
         try:
-            mxc = await self._connected().upload(content, content_type=content_type, name=name)
+            content, locked = await self._sealing().locked(content, room)
+            kind, called = ("application/octet-stream", "file") if locked else (content_type, name)
+            mxc = await self._connected().upload(content, content_type=kind, name=called)
         except LoginLost as error:
             raise NotSent(self._losing(error).message) from error
         if not mxc.startswith("mxc://"):
             raise Faltering("The homeserver took a file and did not say where it is.")
-        return mxc
+        return replace(locked, url=mxc).packed() if locked else mxc
 
     async def set_typing(self, room_external_id: str, *, on: bool) -> None:
         """Show or hide that this login is writing."""
@@ -154,8 +165,7 @@ class MatrixConnector:
             self._crypt = await opened(
                 bridge=self._bridge, account=self._account, server=self._server
             )
-            sealing = Sealing(server=self._server, views=self._views, crypt=lambda: self._crypt)
-            self._sender = Sender(server=self._server, recent=self._recent, sealing=sealing)
+            self._sender = Sender(server=self._server, recent=self._recent, sealing=self._sealing())
         return self._server
 
     async def _close(self) -> None:
@@ -192,6 +202,9 @@ class MatrixConnector:
         if self._sender is None:
             raise NotSent("The login is not connected at the moment.")
         return self._sender
+
+    def _sealing(self) -> Sealing:
+        return Sealing(server=self._connected(), views=self._views, crypt=lambda: self._crypt)
 
     def _views(self) -> Mapping[str, RoomView]:
         return self._harvester.views if self._harvester else {}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from agentapp.files.rules import size_in_words
 from agentapp.foundation.envelope import IncomingFile
+from bots.matrix.crypt.attachments import locked_in
 
 MOST = 10**12  # of anything that is counted
 MAX_SOURCE = 600  # characters of an mxc address
@@ -17,7 +18,8 @@ _TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}")
 def files_of(content: Mapping[str, object]) -> tuple[IncomingFile, ...]:
     """Return the file of a message of a kind that has one.
 
-    An encrypted one is named and not fetched: it could not be opened.
+    The source of an encrypted one is where it lies with what opens it. One that does not say both
+    is named and not fetched.
     """
     kind = content.get("msgtype")
     if not isinstance(kind, str) or kind not in FILES:
@@ -27,6 +29,9 @@ def files_of(content: Mapping[str, object]) -> tuple[IncomingFile, ...]:
         name = content.get("body")
     size = _count(info, "size") if isinstance(info, Mapping) else 0
     is_address = isinstance(source, str) and source.startswith("mxc://")
+    locked = None if is_address else locked_in(content.get("file"))
+    if locked is not None:
+        is_address, source = True, locked.packed()
     return (
         IncomingFile(
             name=name[:1_000] if isinstance(name, str) else "",

@@ -12,6 +12,8 @@ from html import escape
 import nh3
 from markdown_it import MarkdownIt
 
+from bots.matrix.crypt.attachments import unpacked
+
 FORMAT = "org.matrix.custom.html"
 MAX_CONTENT = 45_000  # bytes as JSON; encrypted and with its signatures it may have 64 KiB
 MAX_BRACKETS = 500  # opening brackets in a text that is still read for links
@@ -98,14 +100,20 @@ def render_reaction(emoji: str, *, event_id: str) -> Content:
     return {"m.relates_to": {"rel_type": "m.annotation", "event_id": event_id, "key": emoji}}
 
 
-def render_file(*, name: str, mxc: str, content_type: str, size: int) -> Content:
-    """Return an uploaded file as a message."""
+def render_file(*, name: str, where: str, content_type: str, size: int) -> Content:
+    """Return an uploaded file as a message.
+
+    Args:
+        where: Its address, or of a locked one also what opens it.
+    """
+    locked = unpacked(where)
+    file: Content = {"file": locked.shown()} if locked else {"url": where}
     kind = content_type.partition("/")[0]
     return {
         "msgtype": f"m.{kind}" if kind in {"image", "audio", "video"} else "m.file",
         "body": name,
         "filename": name,
-        "url": mxc,
+        **file,
         "info": {"mimetype": content_type, "size": size},
         "m.mentions": {},
     }

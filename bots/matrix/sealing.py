@@ -8,6 +8,7 @@ from agentapp.foundation.envelope import Outgoing
 from agentapp.foundation.errors import AgentError
 from agentapp.intake.batches import ENCRYPTED_NOTICE
 from bots.connector import NotSent, SendRefused
+from bots.matrix.crypt.attachments import LockedFile, lock
 from bots.matrix.crypt.device import MEGOLM_ALGORITHM
 from bots.matrix.crypt.machine import Crypt
 from bots.matrix.crypt.writing import limits_of
@@ -59,6 +60,19 @@ class Sealing:
             raise
         except AgentError as error:
             raise NotSent(error.message) from error
+
+    async def locked(self, content: bytes, room_id: str) -> tuple[bytes, LockedFile | None]:
+        """Return a file as it may lie on the homeserver, and what opens it if it is locked.
+
+        Raises:
+            SendRefused: The room is encrypted, and this login cannot do that.
+            NotSent: Nobody can say at the moment.
+        """
+        if await self.encryption_of(room_id) is None:
+            return content, None
+        if self._crypt() is None:
+            raise SendRefused(CANNOT)
+        return lock(content)
 
     async def sealed(
         self, piece: Outgoing, content: dict[str, object]

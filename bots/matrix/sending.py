@@ -98,7 +98,7 @@ class Sender:
             target = ""
             content = render_file(
                 name=str(extra["name"]),
-                mxc=str(extra["uploaded"]),
+                where=str(extra["uploaded"]),
                 content_type=str(extra["content_type"]),
                 size=int(str(extra["size"])),
             )

@@ -15,7 +15,7 @@ from agentapp.identity.models import Room
 
 State = Attachment.State
 MOST_SAID = 10**12  # bytes; what a sender says beyond is no number to show
-SEALED = "It is encrypted, and the agent cannot open it yet."
+SEALED = "It is encrypted, and nothing that opens it came with it."
 
 
 def attach_all(messages: Sequence[tuple[int, Room, Sequence[IncomingFile]]]) -> None:

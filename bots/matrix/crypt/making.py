@@ -130,7 +130,7 @@ async def show_keys(server: Homeserver, made: MadeKeys, *, password: str) -> Mad
     if shown and _at(shown, "keys").get(f"ed25519:{device_id}") != own["ed25519"]:
         raise DeviceTaken
     if _master_in(found, user_id) != public_of(identity.master):
-        await _show_identity(server, identity, password)
+        await _show_identity(server, identity, account, password)
     body = upload_of(account, user_id=user_id, device_id=device_id, is_new=True)
     await server.call(Request("POST", f"{CLIENT}/keys/upload", body=body, seconds=SECONDS))
     account.mark_keys_as_published()
@@ -140,13 +140,16 @@ async def show_keys(server: Homeserver, made: MadeKeys, *, password: str) -> Mad
     return replace(made, keys={**made.keys, (ACCOUNT, ""): value})
 
 
-async def _show_identity(server: Homeserver, identity: Identity, password: str) -> None:
-    """Upload the public halves, the second and the third signed by the first."""
+async def _show_identity(
+    server: Homeserver, identity: Identity, account: vodozemac.Account, password: str
+) -> None:
+    """Upload the public halves: the first signed by the device, the two others by the first."""
     user_id = server.login.user_id
     objects = {use: _object(user_id, use, getattr(identity, use)) for use in _USES}
     key, sign = public_of(identity.master), signer(identity.master)
     for use in ("self_signing", "user_signing"):
         objects[use] = signed(objects[use], user_id=user_id, key_id=key, sign=sign)
+    objects["master"] = _signed_by_device(objects["master"], server.login, account)
     body: dict[str, object] = {f"{use}_key": objects[use] for use in _USES}
     path = f"{CLIENT}/keys/device_signing/upload"
     try:
@@ -178,17 +181,23 @@ async def _sign_each_other(
         key_id=public_of(identity.self_signing),
         sign=signer(identity.self_signing),
     )
-    master = signed(
-        _object(user_id, "master", identity.master),
-        user_id=user_id,
-        key_id=device_id,
-        sign=lambda raw: account.sign(raw).to_base64(),
-    )
+    master = _signed_by_device(_object(user_id, "master", identity.master), server.login, account)
     path = f"{CLIENT}/keys/signatures/upload"
     body = {user_id: {device_id: device, public_of(identity.master): master}}
     answer = await server.call(Request("POST", path, body=dict(body), seconds=SECONDS))
     if answer.get("failures"):
         raise Invalid("The homeserver did not take the signatures of the device.")
+
+
+def _signed_by_device(
+    value: Mapping[str, object], login: Login, account: vodozemac.Account
+) -> dict[str, object]:
+    return signed(
+        value,
+        user_id=login.user_id,
+        key_id=login.device_id,
+        sign=lambda raw: account.sign(raw).to_base64(),
+    )
 
 
 async def check_identity(server: Homeserver) -> None:

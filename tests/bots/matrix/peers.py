@@ -11,14 +11,22 @@ from typing import Any
 
 import nio
 
-from tests.bots.matrix.world import Member
+from agentapp.identity.models import Account
+from agentapp.keyring.models import Unread
+from agentapp.keyring.turning import turn_on
+from tests.bots.matrix.world import Member, login_agent
+from tests.cast import Cast
 from tests.fakes.synapse import Synapse
 
 PATIENCE = 15.0  # seconds
 
 
 class Peer:
-    """A member who reads and writes encrypted, on one device."""
+    """A member who reads and writes encrypted, on one device.
+
+    Attributes:
+        seen: What the room showed, in plain as far as this app could read it.
+    """
 
     def __init__(self, synapse: Synapse, member: Member, folder: Path) -> None:
         self.member, self.user_id = member, member.user_id
@@ -60,6 +68,38 @@ class Peer:
     async def says(self, room: str, body: str, **content: Any) -> str:
         text = {"msgtype": "m.text", "body": body, "m.mentions": {}, **content}
         return await self.sends(room, text)
+
+    async def keeps_key_back(self, room: str) -> dict[str, Any]:
+        """Make a new key for a room and give it to nobody; return what would be given."""
+        await self.catches_up()
+        olm = self.client.olm
+        assert olm is not None
+        olm.create_outbound_group_session(room)
+        session = olm.outbound_group_sessions[room]
+        session.mark_as_shared()
+        return {
+            "algorithm": "m.megolm.v1.aes-sha2",
+            "room_id": room,
+            "session_id": session.id,
+            "session_key": session.session_key,
+        }
+
+    async def gives(self, user_id: str, content: dict[str, Any], kind: str = "m.room_key") -> None:
+        """Write to every device of somebody."""
+        client, olm = self.client, self.client.olm
+        assert olm is not None
+        olm.users_for_key_query.add(user_id)
+        await client.keys_query()
+        devices = list(client.device_store.active_user_devices(user_id))
+        assert devices
+        for device in devices:
+            if olm.session_store.get(device.curve25519) is None:
+                await client.keys_claim({user_id: [device.id]})
+            session = olm.session_store.get(device.curve25519)
+            sealed = olm._olm_encrypt(session, device, kind, content)
+            message = nio.ToDeviceMessage("m.room.encrypted", user_id, device.id, sealed)
+            answer = await client.to_device(message)
+            assert isinstance(answer, nio.ToDeviceResponse), answer
 
     async def hears(self, sender: str, *bodies: str) -> list[nio.RoomMessageText]:
         """Wait until these are somebody's words, once each and in this order."""
@@ -106,3 +146,24 @@ def encrypted_room(owner: Member, *others: Member, **fields: object) -> str:
     for other in others:
         other.joins(room)
     return room
+
+
+def encrypting(cast: Cast, synapse: Synapse, ada: Member) -> Account:
+    """Give Ada a login that reads and writes encrypted rooms."""
+    account = login_agent(cast, cast.ada, synapse, ada)
+    turn_on(account_id=account.pk, password="", by=cast.root)
+    return account
+
+
+def unread_of(account: Account) -> int:
+    """Return how much a login keeps that it cannot read yet."""
+    return Unread.objects.filter(keyring=account.pk).count()
+
+
+def session_ids(events: list[dict[str, Any]], sender: str) -> list[str]:
+    """Return with which key of the room each message of somebody's was written."""
+    return [
+        str(event["content"]["session_id"])
+        for event in events
+        if event["type"] == "m.room.encrypted" and event["sender"] == sender and event["content"]
+    ]

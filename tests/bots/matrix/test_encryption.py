@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from agentapp.conversation.models import Message
-from agentapp.identity.models import Account
-from agentapp.keyring.models import Keyring
-from agentapp.keyring.turning import turn_on
+import nio
+import vodozemac
+
+from agentapp.conversation.models import Message, Reaction
+from agentapp.drafts.services import retract
+from agentapp.identity.models import Agent
+from agentapp.intake.models import Lane
 from bots.bridge import Bridge
-from tests.bots.matrix.peers import encrypted_room, peer
+from tests.bots.matrix.peers import encrypted_room, encrypting, peer, session_ids, unread_of
 from tests.bots.matrix.world import (
     Member,
     answers,
@@ -18,24 +24,18 @@ from tests.bots.matrix.world import (
     login_agent,
     matrix_host,
     record_of,
+    room_of,
 )
 from tests.bots.places import eventually, run, status_of
 from tests.cast import Cast
 from tests.fakes.synapse import Synapse
 
 
-def encrypting(cast: Cast, synapse: Synapse, ada: Member) -> Account:
-    """Give Ada a login that reads encrypted rooms."""
-    account = login_agent(cast, cast.ada, synapse, ada)
-    turn_on(account_id=account.pk, password="", by=cast.root)
-    return account
-
-
 def test_two_members_and_an_agent_talk_where_nobody_else_can_read(
     live_cast: Cast, synapse: Synapse, tmp_path: Path
 ) -> None:
     ann, ben, ada = (Member(synapse, name) for name in ("ann", "ben", "ada"))
-    account = encrypting(live_cast, synapse, ada)
+    encrypting(live_cast, synapse, ada)
     room = encrypted_room(ann, ben, ada, name="Tea")
 
     async def work(bridge: Bridge) -> None:
@@ -55,10 +55,239 @@ def test_two_members_and_an_agent_talk_where_nobody_else_can_read(
                 relation = answer.source["content"]["m.relates_to"]
                 assert relation == {"m.in_reply_to": {"event_id": asked}}
                 assert answer.source["content"]["m.mentions"] == {"user_ids": [ann.user_id]}
+            assert proven_device(await keys_shown(other.client, ada), ada)
             await eventually(bridge, partial(record_of, room), ["Ada?", "Yes."])
 
     run(work)
     assert ann.hears(room, ada.user_id) == []  # nothing of it is there in plain
-    assert Keyring.objects.get(account=account).version > 0
+    assert room_of(room).encrypted
     question = Message.objects.get(text="Ada?")
     assert [one.agent for one in question.mentions.all()] == [live_cast.ada]
+
+
+async def keys_shown(client: nio.AsyncClient, ada: Member) -> dict[str, Any]:
+    """Ask for an agent's keys as any member may."""
+    path = "/_matrix/client/v3/keys/query"
+    body = json.dumps({"device_keys": {ada.user_id: []}})
+    headers = {"Authorization": f"Bearer {client.access_token}"}
+    answer = await client.send("POST", path, body, headers)
+    found = await answer.json()
+    assert isinstance(found, dict)
+    return found
+
+
+def proven_device(found: dict[str, Any], ada: Member) -> bool:
+    """Check by hand that the first key signs the second, the second the device, it the first."""
+    user, device_id = ada.user_id, ada.user.device_id
+    master, second = found["master_keys"][user], found["self_signing_keys"][user]
+    device = found["device_keys"][user][device_id]
+    (master_key,), (second_key,) = master["keys"].values(), second["keys"].values()
+    own = device["keys"][f"ed25519:{device_id}"]
+    for signed, name, key in (
+        (second, master_key, master_key),
+        (device, second_key, second_key),
+        (device, device_id, own),
+        (master, device_id, own),
+    ):
+        signature = signed["signatures"][user][f"ed25519:{name}"]
+        plain = {k: v for k, v in signed.items() if k not in {"signatures", "unsigned"}}
+        vodozemac.Ed25519PublicKey.from_base64(key).verify_signature(
+            nio.Api.to_canonical_json(plain).encode(),
+            vodozemac.Ed25519Signature.from_base64(signature),
+        )
+    return True
+
+
+def test_threads_edits_reactions_and_removals_are_what_they_are_in_plain(
+    live_cast: Cast, synapse: Synapse, tmp_path: Path
+) -> None:
+    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    encrypting(live_cast, synapse, ada)
+    room = encrypted_room(ann, ada)
+
+    async def work(bridge: Bridge) -> None:
+        async with matrix_host(bridge), peer(synapse, ann, tmp_path / "ann") as app:
+            await connected(bridge, live_cast.ada)
+            root = await app.says(room, "About tea:")
+            thread = {"rel_type": "m.thread", "event_id": root, "is_falling_back": True}
+            asked = await app.says(room, "Grren?", **{"m.relates_to": thread})
+            await app.says(
+                room,
+                "* Green?",
+                **{
+                    "m.new_content": {"msgtype": "m.text", "body": "Green?"},
+                    "m.relates_to": {"rel_type": "m.replace", "event_id": asked},
+                },
+            )
+            await eventually(bridge, partial(record_of, room), ["About tea:", "Green?"])
+            call = bridge.call
+            said = await call(partial(answers, live_cast.ada, room, "Green.", to=asked))
+            liked = await call(
+                partial(answers, live_cast.ada, room, "", to=root, kind="reaction", emoji="🍵")
+            )
+            for draft in (said, liked):
+                await eventually(bridge, partial(status_of, draft), "published")
+            (answer,) = await app.hears(ada.user_id, "Green.")
+            relation = answer.source["content"]["m.relates_to"]
+            assert (relation["rel_type"], relation["event_id"]) == ("m.thread", root)
+            assert [e.key for e in app.seen if isinstance(e, nio.ReactionEvent)] == ["🍵"]
+            await call(partial(retract, draft_id=said.pk, by=live_cast.root))
+            await eventually(bridge, lambda: status_of(said), "retracted")
+            await call(ann.redacts, room, asked)
+            await eventually(bridge, partial(record_of, room), ["About tea:"])
+
+    run(work)
+    assert Reaction.objects.filter(emoji="🍵", is_present=True).count() == 1
+    kinds = {e["type"] for e in ann.reads(room) if e["sender"] == ada.user_id and e["content"]}
+    assert "m.room.message" not in kinds
+
+
+def test_what_somebody_writes_again_or_in_anothers_name_is_not_taken_in(
+    live_cast: Cast, synapse: Synapse, tmp_path: Path
+) -> None:
+    ann, ben, ada = (Member(synapse, name) for name in ("ann", "ben", "ada"))
+    encrypting(live_cast, synapse, ada)
+    room = encrypted_room(ann, ben, ada)
+
+    async def work(bridge: Bridge) -> None:
+        async with matrix_host(bridge), peer(synapse, ann, tmp_path / "ann") as app:
+            await connected(bridge, live_cast.ada)
+            await app.says(room, "I pay.")
+            await eventually(bridge, partial(record_of, room), ["I pay."])
+            (sealed,) = [e for e in ann.reads(room) if e["type"] == "m.room.encrypted"]
+            await bridge.call(ann.sends, room, "m.room.encrypted", sealed["content"])
+            await bridge.call(ben.sends, room, "m.room.encrypted", sealed["content"])
+            await app.says(room, "Done.")
+            await eventually(bridge, partial(record_of, room), ["I pay.", "Done."])
+
+    run(work)
+
+
+def test_a_room_key_that_comes_late_opens_what_came_before_it_once_and_in_order(
+    live_cast: Cast, synapse: Synapse, tmp_path: Path
+) -> None:
+    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    account = encrypting(live_cast, synapse, ada)
+    room = encrypted_room(ann, ada)
+
+    async def work(bridge: Bridge) -> None:
+        async with peer(synapse, ann, tmp_path / "ann") as app:
+            async with matrix_host(bridge):
+                await connected(bridge, live_cast.ada)
+                key = await app.keeps_key_back(room)
+                for word in ("one", "two", "three", "a secret"):
+                    last = await app.says(room, word)
+                await eventually(bridge, partial(unread_of, account), 4)
+                assert await bridge.call(partial(record_of, room)) == []
+                assert not await bridge.call(is_wanted, live_cast.ada)
+                await bridge.call(ann.redacts, room, last)
+                await eventually(bridge, partial(unread_of, account), 3)
+            async with matrix_host(bridge):  # another process, to which the key then comes
+                await app.gives(ada.user_id, key)
+                await eventually(bridge, partial(record_of, room), ["one", "two", "three"])
+                assert await bridge.call(unread_of, account) == 0
+                await app.says(room, "four")
+                await eventually(bridge, partial(record_of, room), ["one", "two", "three", "four"])
+
+    run(work)
+    assert Lane.objects.get(agent=live_cast.ada).wanted_through == Message.objects.latest("pk").pk
+
+
+def is_wanted(agent: Agent) -> bool:
+    """Say whether an agent has anything to decide about."""
+    return Lane.objects.filter(agent=agent, wanted_through__gt=0).exists()
+
+
+def test_whoever_leaves_and_what_grows_old_ends_a_rooms_key(
+    live_cast: Cast, synapse: Synapse, tmp_path: Path
+) -> None:
+    ann, ben, ada = (Member(synapse, name) for name in ("ann", "ben", "ada"))
+    encrypting(live_cast, synapse, ada)
+    room = encrypted_room(ann, ben, ada)
+
+    async def work(bridge: Bridge) -> None:
+        async def say(text: str) -> None:
+            draft = await bridge.call(answers, live_cast.ada, room, text)
+            await eventually(bridge, lambda: status_of(draft), "published")
+
+        async with (
+            matrix_host(bridge),
+            peer(synapse, ann, tmp_path / "ann") as app,
+            peer(synapse, ben, tmp_path / "ben"),
+        ):
+            await connected(bridge, live_cast.ada)
+            await say("1")
+            await say("2")
+            await bridge.call(ben.call, "POST", f"/rooms/{room}/leave", {})
+            await app.says(room, "Bye, Ben.")
+            await eventually(bridge, partial(record_of, room), ["1", "2", "Bye, Ben."])
+            await say("3")
+            limits = {"algorithm": "m.megolm.v1.aes-sha2", "rotation_period_msgs": 1}
+            await bridge.call(ann.sets, room, "m.room.encryption", limits)
+            await app.says(room, "Often.")
+            await eventually(bridge, lambda: record_of(room)[-1], "Often.")
+            await say("4")
+            await app.hears(ada.user_id, "1", "2", "3", "4")
+
+    run(work)
+    first, second, third, fourth = session_ids(ann.reads(room), ada.user_id)
+    assert first == second
+    assert len({second, third, fourth}) == 3
+
+
+def test_where_an_agreement_was_lost_another_one_is_made(
+    live_cast: Cast, synapse: Synapse, tmp_path: Path
+) -> None:
+    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    account = encrypting(live_cast, synapse, ada)
+    room = encrypted_room(ann, ada)
+
+    async def work(bridge: Bridge) -> None:
+        async with peer(synapse, ann, tmp_path / "ann") as app:
+            async with matrix_host(bridge):
+                await connected(bridge, live_cast.ada)
+                await app.says(room, "Hello")
+                draft = await bridge.call(answers, live_cast.ada, room, "Hello, Ann.")
+                await eventually(bridge, lambda: status_of(draft), "published")
+                await app.hears(ada.user_id, "Hello, Ann.")
+            await bridge.call(lambda: account.keyring.keys.filter(kind="olm").delete())
+            async with matrix_host(bridge):
+                app.client.invalidate_outbound_session(room)
+                await app.says(room, "Are you there?")
+                await eventually(bridge, partial(unread_of, account), 1)
+                await app_agrees_anew(app.client)
+                app.client.invalidate_outbound_session(room)
+                await app.says(room, "And now?")
+                await eventually(bridge, lambda: record_of(room)[-1], "And now?")
+
+    run(work)
+    assert record_of(room) == ["Hello", "Hello, Ann.", "And now?"]
+
+
+async def app_agrees_anew(client: nio.AsyncClient) -> None:
+    """Wait until somebody's app has got a first message of a new agreement."""
+    for _ in range(100):
+        answer = await client.sync(timeout=200)
+        assert isinstance(answer, nio.SyncResponse)
+        if any(isinstance(event, nio.DummyEvent) for event in answer.to_device_events):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("no message of a new agreement came")
+
+
+def test_without_encryption_turned_on_it_says_that_it_cannot_read(
+    live_cast: Cast, synapse: Synapse
+) -> None:
+    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    login_agent(live_cast, live_cast.ada, synapse, ada)
+    room = encrypted_room(ann, ada)
+
+    async def work(bridge: Bridge) -> None:
+        async with matrix_host(bridge):
+            await connected(bridge, live_cast.ada)
+            await eventually(bridge, lambda: room_of(room).encrypted, True)
+            draft = await bridge.call(answers, live_cast.ada, room, "Hello")
+            await eventually(bridge, lambda: status_of(draft), "failed")
+
+    run(work)
+    assert "Hello" not in ann.hears(room, ada.user_id)
