@@ -48,11 +48,14 @@ def parse_typed(text: str, *, commands: Iterable[Command], around: Around) -> Pa
 
     Moderators' commands are talk when others type them.
     """
-    listed = [each for each in commands if around.is_moderator or each.who is Who.MEMBER]
-    clean = text.strip()
-    if len(text) > MAX_TYPED + max((_takes(each) for each in listed), default=0):
-        return None
-    return _by_sign(clean, listed, around) or _by_phrase(clean, listed, around)
+    fitting = [
+        each
+        for each in commands
+        if (around.is_moderator or each.who is Who.MEMBER)
+        and len(text) <= MAX_TYPED + _takes(each)  # spaces around it count, too
+    ]
+    clean = text.strip() if fitting else ""
+    return _by_sign(clean, fitting, around) or _by_phrase(clean, fitting, around)
 
 
 def _takes(command: Command) -> int:
@@ -68,7 +71,7 @@ def _by_sign(text: str, commands: list[Command], around: Around) -> Parsed | Non
         return None
     name = found[1].lower()
     command = next((each for each in commands if name in {each.name, *each.aliases}), None)
-    if command is None or len(text) > MAX_TYPED + _takes(command):
+    if command is None:
         return None
     options = read_options(command, text[found.end() :], around)
     if options is None:
@@ -126,13 +129,8 @@ def read_options(command: Command, rest: str, around: Around) -> dict[str, Value
             options[option.name], rest = found
         elif option.is_required:
             return None
-    return None if _is_left(command, rest) else options
-
-
-def _is_left(command: Command, rest: str) -> bool:
-    """Say whether words are left over; `me` and a name do not count where nothing is asked."""
-    rest = rest.strip()
-    return bool(rest) and (bool(command.options) or _ONESELF.fullmatch(rest) is None)
+    left = rest.strip()
+    return options if not left or _ONESELF.fullmatch(left) else None
 
 
 def _read(option: Option, rest: str, around: Around) -> tuple[Value, str] | None:

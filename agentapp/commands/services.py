@@ -25,9 +25,9 @@ from agentapp.conversation.rules import stored_id
 from agentapp.drafts.services import Wish, propose
 from agentapp.events.services import record
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.errors import AgentError, Invalid, NotFound
+from agentapp.foundation.errors import AgentError, Invalid
 from agentapp.foundation.secrets import digest
-from agentapp.identity.models import Identity, Person, Room, User, Workspace
+from agentapp.identity.models import Identity, Person, Room, Workspace
 from agentapp.identity.services.people import LOCAL, ensure_identity
 
 NOTICE_CODE = "command"  # of the drafts that answer; gates of quiet let them pass
@@ -63,14 +63,15 @@ def carry_out(call: Call) -> Answer:
 
 
 def _carried_out(command: Command, call: Call) -> Answer:
+    room = _locked_room(call)  # before anything else, as intake does
     handle = ensure_identity(
         workspace=Workspace.objects.get(pk=call.workspace_id),
         platform=call.platform,
         external_id=stored_id(call.author.external_id),
         name=call.author.name,
     )
-    person_id = handle.person_id
-    if person_id is None or handle.kind not in _PEOPLE:
+    person = handle.person
+    if person is None or handle.kind not in _PEOPLE:
         return Answer("", is_done=False)  # a bot or an agent has nothing to ask for
     # Whoever reads the same message at the same time waits here, and finds it done.
     key = key_of(call)
@@ -81,9 +82,7 @@ def _carried_out(command: Command, call: Call) -> Answer:
     row = CommandCall.objects.select_for_update().get(workspace_id=call.workspace_id, key=key)
     if row.is_done:
         return _again(row)
-    # Two commands of one person at once are one after the other.
-    person = Person.objects.select_for_update(no_key=True).get(pk=person_id)
-    return _done(command, call, handle, person, row)
+    return _done(command, call, row, Here(room, handle, person))
 
 
 def key_of(call: Call) -> str:
@@ -106,6 +105,15 @@ def _again(row: CommandCall) -> Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Here:
+    """Who asks, and in which room; None where no agent ever was."""
+
+    room: Room | None
+    handle: Identity
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
 class _Stage:
     """Where an answer goes and which agents may give it, the first that can does."""
 
@@ -114,52 +122,50 @@ class _Stage:
     is_alone: bool
 
 
-def _done(
-    command: Command, call: Call, handle: Identity, person: Person, row: CommandCall
-) -> Answer:
-    room = _room_of(call)
-    agents = taking_turns.by_turn(call, room) if room else ()
-    stage = _stage(command, call, handle, room, agents)
-    asked = Asked(call, handle, person, room, agents, stage.is_alone)
-    if not _is_offered(command, asked):
+def _done(command: Command, call: Call, row: CommandCall, here: Here) -> Answer:
+    agents = taking_turns.by_turn(call, here.room) if here.room else ()
+    is_private = command.is_private
+    stage = _stage(call, here, agents, is_private=is_private)
+    asked = Asked(call, here.handle, here.person, here.room, agents, stage.is_alone)
+    if (Where.DIRECT if asked.is_direct else Where.ROOM) not in command.offered:
         row.delete()
         return Answer("That does not work here.", is_done=False)
     said = command.carry_out(asked)
-    agent_id = said.agent_id or call.agent_id or next(iter(agents), None)
-    row.room, row.is_private, row.is_done = room, command.is_private, True
+    if said.is_public:
+        is_private, stage = False, _Stage(here.room, agents, is_alone=False)
+    row.room, row.is_private, row.is_done = here.room, is_private, True
     row.words = said.words
-    row.is_shown = bool(said.words) and call.shows_answer and call.platform == LOCAL
+    is_web = call.shows_answer and call.platform == LOCAL
+    row.is_shown = is_web and is_private and said.is_done and bool(said.words)
     row.words_until = None if row.is_shown else GreenroomNow() + KEPT
-    _record(command, call, row, person)
-    if said.words and not call.shows_answer and not said.is_told:
-        agent_id = _say(command, stage, said, row) or agent_id
-    row.agent_id = agent_id
+    row.agent_id = said.agent_id or call.agent_id or next(iter(agents), None)
+    if said.words and not said.is_told and (said.is_public or not call.shows_answer):
+        row.agent_id = _say(command, stage, said, row) or row.agent_id
     row.save()
-    return Answer(said.words, is_private=command.is_private, agent_id=agent_id)
+    _record(command, call, row, here.person)
+    return Answer(said.words, is_private=is_private, agent_id=row.agent_id, is_done=said.is_done)
 
 
-def _room_of(call: Call) -> Room | None:
-    return Room.objects.filter(
-        workspace_id=call.workspace_id,
-        platform=call.platform,
-        external_id=stored_id(call.place.external_id),
-    ).first()
+def _locked_room(call: Call) -> Room | None:
+    return (
+        Room.objects.select_for_update(no_key=True)
+        .filter(
+            workspace_id=call.workspace_id,
+            platform=call.platform,
+            external_id=stored_id(call.place.external_id),
+        )
+        .first()
+    )
 
 
-def _is_offered(command: Command, asked: Asked) -> bool:
-    """Say whether a command is for this kind of room; a menu is offered wherever messages are."""
-    return (Where.DIRECT if asked.is_direct else Where.ROOM) in command.offered
-
-
-def _stage(
-    command: Command, call: Call, handle: Identity, room: Room | None, agents: tuple[int, ...]
-) -> _Stage:
-    if call.shows_answer or room is None:
-        return _Stage(room, agents, is_alone=True)
-    if taking_turns.alone(handle).filter(pk=room.pk).exists():
-        return _Stage(room, agents, is_alone=True)
-    direct = taking_turns.direct_room(room, handle, agents) if command.is_private else None
-    return _Stage(*direct, is_alone=True) if direct else _Stage(room, agents, is_alone=False)
+def _stage(call: Call, here: Here, agents: tuple[int, ...], *, is_private: bool) -> _Stage:
+    """Return where the answer goes: what is private into the room where they are alone."""
+    if call.shows_answer or here.room is None:
+        return _Stage(here.room, agents, is_alone=True)
+    if taking_turns.alone(here.handle).filter(pk=here.room.pk).exists():
+        return _Stage(here.room, agents, is_alone=True)
+    direct = taking_turns.direct_room(here.room, here.handle, agents) if is_private else None
+    return _Stage(*direct, is_alone=True) if direct else _Stage(here.room, agents, is_alone=False)
 
 
 def _say(command: Command, stage: _Stage, said: Said, row: CommandCall) -> int | None:
@@ -167,7 +173,7 @@ def _say(command: Command, stage: _Stage, said: Said, row: CommandCall) -> int |
     if stage.room is None:
         return None
     words = said.words
-    if command.is_private and not stage.is_alone:
+    if row.is_private and not stage.is_alone:
         words = said.in_room or links.hand_over(row)
     for agent_id in sorted(stage.agents, key=lambda each: each != said.agent_id):
         try:
@@ -201,33 +207,4 @@ def _record(command: Command, call: Call, row: CommandCall, person: Person) -> N
         workspace_id=call.workspace_id,
         room_id=row.room_id,
         payload={"command": command.name, "call": row.pk, "person": person.pk},
-    )
-
-
-@transaction.atomic
-def dismiss(*, user: User, call_id: int) -> None:
-    """Take away an answer that its reader has seen.
-
-    Writes: CommandCall (the words go), Event `command.dismissed`.
-
-    Raises:
-        NotFound: It is not this user's, or it is gone already.
-    """
-    row = (
-        CommandCall.objects.select_for_update()
-        .filter(pk=call_id, handle__user=user, is_shown=True)
-        .first()
-    )
-    if row is None:
-        raise NotFound
-    row.words, row.is_shown = "", False
-    row.save(update_fields=["words", "is_shown"])
-    record(
-        type="command.dismissed",
-        subject_kind="user",
-        subject_id=user.pk,
-        workspace_id=row.workspace_id,
-        room_id=row.room_id,
-        actor_id=user.pk,
-        payload={"call": row.pk},
     )

@@ -86,8 +86,8 @@ class Call:
         mentions: The platform's names of whom the message mentions.
         is_moderator: The author looks after the room, by the platform.
         at: When it was asked, by the platform's clock.
-        shows_answer: The platform shows the words itself, to the author only where they are
-            private. Otherwise they go out as a draft of the agent that answers.
+        shows_answer: The platform shows the words itself, to the author alone. Otherwise, and
+            where the room should hear them too, they go out as a draft of the agent that answers.
         message_external_id: The message that shows the question in the room, if it is another one
             than `external_id`.
     """
@@ -159,6 +159,7 @@ class Said:
     Attributes:
         in_room: Said in the room instead, where private words have nowhere to go; "" hands them
             over by a link that opens once.
+        is_public: The room hears it, however it was asked.
         is_told: The room has heard it already; nothing more is said there.
         is_done: Something was carried out.
         agent_id: The agent that answers, if not the first in turn.
@@ -166,6 +167,7 @@ class Said:
 
     words: str
     in_room: str = ""
+    is_public: bool = False
     is_told: bool = False
     is_done: bool = True
     agent_id: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +21,9 @@ MAX_FILES = 4  # of one draft
 DEDUPE_CHARACTERS = 22  # fits Discord's nonce (25) and carries 128 bits in base 62
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+# Codes of the host's own lines that say what somebody asked for; they tell of the quiet itself.
+TELLING = frozenset({"command", "moderation"})
 
 REWARD_APPROVED = 0.5
 REWARD_REJECTED = -0.5
@@ -120,6 +123,7 @@ class Claim:
     target_there: bool
     membership: str  # "" when the agent is not in the room
     answers_moderator: bool = False  # the host's line that says what a moderator of the room did
+    left_alone: str = ""  # why the room, or whom it answers or mentions, is to be left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,11 @@ def target_gone(claim: Claim, now: datetime) -> Stop | None:
     return None
 
 
+def left_alone(claim: Claim, now: datetime) -> Stop | None:
+    """The room, or who is answered or mentioned, asked to be left alone."""
+    return Stop("left_alone", claim.left_alone, final=True) if claim.left_alone else None
+
+
 def membership_left(claim: Claim, now: datetime) -> Stop | None:
     """The agent is not, or not actively, in the room."""
     if claim.answers_moderator and claim.membership == "muted":
@@ -194,7 +203,16 @@ def membership_left(claim: Claim, now: datetime) -> Stop | None:
     return None
 
 
-GATES = (kill_switch, suspended, paused, expired, target_gone, membership_left, budget)
+GATES = (
+    kill_switch,
+    suspended,
+    paused,
+    expired,
+    target_gone,
+    membership_left,
+    left_alone,
+    budget,
+)
 
 
 def first_stop(claim: Claim, *, now: datetime) -> Stop | None:
@@ -216,3 +234,8 @@ def is_stale(*, kind: str, stale_at: datetime | None, newer: int, now: datetime)
 def selectable(kinds: Iterable[str]) -> bool:
     """Return whether drafts of these kinds may be decided together."""
     return set(kinds) <= {"message", "post", "comment", "reaction"}
+
+
+def tells_of_asking(metadata: Mapping[str, object]) -> bool:
+    """Say whether a draft is the host's own line about what somebody asked for."""
+    return metadata.get("notice") is True and metadata.get("code") in TELLING

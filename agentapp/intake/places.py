@@ -13,8 +13,8 @@ from agentapp.foundation.envelope import Author, AuthorKind, Incoming, Place
 from agentapp.foundation.errors import NotFound
 from agentapp.foundation.prepared import planned, prepared
 from agentapp.foundation.text import one_line
-from agentapp.identity.models import Account, Identity, Person, Room, Workspace
-from agentapp.identity.services.people import LOCAL, ensure_identity, handles
+from agentapp.identity.models import Account, Identity, Room, Workspace
+from agentapp.identity.services.people import LOCAL, ensure_identity, give_person, handles
 from agentapp.intake import rules
 
 MAX_ROOM_NAME = 120  # characters
@@ -238,8 +238,5 @@ def _agent_handle(at: Whereabouts, author: Author, key: str) -> Identity | None:
 
 def _with_person(identity: Identity) -> Identity:
     if identity.person_id is None and identity.kind in WITH_PERSON:
-        identity.person = Person.objects.create(
-            workspace_id=identity.workspace_id, name=identity.name
-        )
-        identity.save(update_fields=["person"])
+        give_person(identity)
     return identity

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db.models import QuerySet
 
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.prepared import planned, prepared
 from agentapp.relations.models import Relationship
-from agentapp.relations.rules import Bond
+from agentapp.relations.rules import Bond, LeftAlone
+
+# Who is stopped is told twice: where they are in these rooms, so that nobody mentions them, and
+# among these people, wherever they are.
+LEFT_ALONE = """
+SELECT quiet.room_id, quiet.person_id, handle.name, handle.external_id
+FROM agentapp_quiet quiet LEFT JOIN agentapp_identity handle ON handle.person_id = quiet.person_id
+WHERE quiet.room_id = ANY(%(rooms)s::bigint[])
+    AND (quiet.until IS NULL OR quiet.until > (SELECT greenroom_now()))
+UNION ALL
+SELECT here.room_id, person.id, handle.name, handle.external_id
+FROM agentapp_person person
+JOIN agentapp_identity handle ON handle.person_id = person.id
+JOIN agentapp_participant here ON here.identity_id = handle.id
+WHERE person.stopped_at IS NOT NULL AND here.room_id = ANY(%(rooms)s::bigint[])
+UNION ALL
+SELECT NULL, person.id, '', ''
+FROM agentapp_person person
+WHERE person.id = ANY(%(people)s::bigint[]) AND person.stopped_at IS NOT NULL
+"""
 
 
 def bond_of(row: Relationship) -> Bond:
@@ -40,4 +60,29 @@ def locked(agent_id: int, person_id: int) -> QuerySet[Relationship]:
     """Lock the bond of an agent and a person, inside a transaction; one query."""
     return Relationship.objects.select_for_update(no_key=True).filter(
         agent_id=agent_id, person_id=person_id
+    )
+
+
+def left_alone(*, rooms: Iterable[int], people: Iterable[int | None]) -> LeftAlone:
+    """Return who wants to be left alone in these rooms, and which of these people do anywhere.
+
+    One statement.
+    """
+    with planned() as cursor:
+        cursor.execute(
+            LEFT_ALONE,
+            {"rooms": sorted(set(rooms)), "people": sorted({pk for pk in people if pk})},
+        )
+        rows = cursor.fetchall()
+    here: dict[int, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for room_id, person_id, name, handle in rows:
+        if room_id and person_id:
+            here[room_id][person_id] |= {name, handle} - {None, ""}
+    return LeftAlone(
+        rooms=frozenset(room_id for room_id, person_id, *_ in rows if room_id and not person_id),
+        here={
+            room_id: {pk: frozenset(names) for pk, names in of.items()}
+            for room_id, of in here.items()
+        },
+        stopped=frozenset(person_id for room_id, person_id, *_ in rows if not room_id),
     )

@@ -1,8 +1,10 @@
-"""How trust grows, fades and is put into words."""
+"""How trust grows, fades and is put into words, and who wants to be left alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 LOWEST, HIGHEST = -100.0, 100.0
@@ -94,3 +96,50 @@ def _ago(bond: Bond, now: datetime) -> str:
     if days < 14:
         return f"{days} day{'s' if days > 1 else ''} ago"
     return f"{days // 7} weeks ago"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """Who wants to be left alone where, as it stood at one moment.
+
+    Attributes:
+        rooms: Rooms in which no agent says anything.
+        here: By room the people whom no agent answers or mentions there, with what they are
+            called: names and handles.
+        stopped: People whom no agent answers or mentions anywhere.
+    """
+
+    rooms: frozenset[int] = frozenset()
+    here: Mapping[int, Mapping[int, frozenset[str]]] = field(default_factory=dict)
+    stopped: frozenset[int] = frozenset()
+
+    def wants_none(self, *, room_id: int, person_id: int | None) -> bool:
+        """Say whether a person is not to be answered in a room."""
+        return person_id is not None and (
+            person_id in self.stopped or person_id in self.here.get(room_id, {})
+        )
+
+    def reason(self, *, room_id: int, people: Iterable[int | None], text: str = "") -> str:
+        """Say why something is not to be said in a room to these people; "" when it may be."""
+        if room_id in self.rooms:
+            return "The room was asked to be quiet."
+        if any(self.wants_none(room_id=room_id, person_id=person_id) for person_id in people):
+            return "Who it answers asked to be left alone."
+        if any(mentions(text, names=names) for names in self.here.get(room_id, {}).values()):
+            return "It mentions somebody who asked to be left alone."
+        return ""
+
+
+def mentions(text: str, *, names: Iterable[str]) -> bool:
+    """Say whether a text names somebody: as `@name`, or as a word written as they are called.
+
+    Two letters are too few to be a name without `@`.
+    """
+    return any(_names(text, name) for name in names if name)
+
+
+def _names(text: str, name: str) -> bool:
+    exact = re.escape(name)
+    if re.search(rf"(?<![\w@])@{exact}(?!\w)", text, re.IGNORECASE):
+        return True
+    return len(name) > 2 and re.search(rf"(?<!\w){exact}(?!\w)", text) is not None

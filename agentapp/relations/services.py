@@ -12,8 +12,9 @@ from agentapp.events import services as events
 from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.prepared import Change, prepared_update
+from agentapp.identity.models import Identity, Person, Room
 from agentapp.relations import queries, rules
-from agentapp.relations.models import Relationship
+from agentapp.relations.models import Quiet, Relationship
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +108,44 @@ def _set(
         "exchanges": exchanges,
         "last_contact_at": last_contact_at,
     }
+
+
+@transaction.atomic
+def begin_quiet(*, room: Room, person: Person | None, until: datetime | None, by: Identity) -> None:
+    """Let no agent answer or mention a person in a room, or without a person anybody.
+
+    It replaces what held before. Writes: Quiet, Event `quiet.begun`.
+    """
+    Quiet.objects.update_or_create(
+        workspace_id=room.workspace_id,
+        room=room,
+        person=person,
+        defaults={"until": until, "by": by},
+    )
+    _tell_quiet("begun", room, person, by)
+
+
+@transaction.atomic
+def end_quiet(*, room: Room, person: Person | None, by: Identity) -> bool:
+    """Take a quiet back; say whether one held. Writes: Quiet, Event `quiet.ended`."""
+    held = Quiet.objects.filter(room=room, person=person)
+    ended = [row for row in held.select_for_update() if _holds(row)]
+    held.delete()
+    if ended:
+        _tell_quiet("ended", room, person, by)
+    return bool(ended)
+
+
+def _holds(row: Quiet) -> bool:
+    return row.until is None or row.until > clock.now()
+
+
+def _tell_quiet(what: str, room: Room, person: Person | None, by: Identity) -> None:
+    events.record(
+        type=f"quiet.{what}",
+        subject_kind="person" if person else "room",
+        subject_id=person.pk if person else room.pk,
+        workspace_id=room.workspace_id,
+        room_id=room.pk,
+        payload={"by_handle": by.pk},
+    )

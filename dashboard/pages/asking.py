@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET, require_POST
 
 from agentapp.commands import registry
-from agentapp.commands.services import carry_out, dismiss
+from agentapp.commands.clearing import dismiss
+from agentapp.commands.services import carry_out
 from agentapp.commands.shapes import Call, Parsed
 from agentapp.conversation.models import Message
 from agentapp.foundation.envelope import Author, Place

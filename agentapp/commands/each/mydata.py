@@ -9,8 +9,9 @@ from agentapp.privacy.rules import Wish, public_words
 
 def _tell(asked: Asked) -> Said:
     # Whoever holds a link may be anybody who reads the room, so none leads to this.
-    words = grant(asked.person, Wish.DATA) if asked.is_alone else public_words(Wish.DATA)
-    return Said(words, in_room=public_words(Wish.DATA))
+    elsewhere = public_words(Wish.DATA)
+    words = grant(asked.person, Wish.DATA) if asked.is_alone else elsewhere
+    return Said(words, in_room=elsewhere)
 
 
 COMMAND = Command(

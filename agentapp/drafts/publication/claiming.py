@@ -29,6 +29,8 @@ from agentapp.foundation.envelope import Outgoing
 from agentapp.foundation.prepared import Change, planned, prepared, prepared_update
 from agentapp.llm.queries import budget_left
 from agentapp.presence.models import Membership
+from agentapp.relations.queries import left_alone
+from agentapp.relations.rules import LeftAlone
 from agentapp.safety.models import SafetyState
 from agentapp.safety.queries import flags_of
 from agentapp.safety.rules import Hold, hold
@@ -132,7 +134,8 @@ def _pieces(ids: list[int]) -> QuerySet[Outbound]:
     return (
         Outbound.objects.filter(pk__any=ids)
         .select_related(
-            "draft", "draft__target", "draft__agent", "room", "account", "file", "message"
+            *("draft", "draft__target__author", "draft__agent"),
+            *("room", "account", "file", "message"),
         )
         .order_by("pk")
     )
@@ -154,13 +157,19 @@ def _ask_gates(pieces: list[Outbound], states: list[SafetyState]) -> list[Outbou
             room_ids=[piece.room_id for piece in pieces],
         )
     }
+    alone = left_alone(
+        rooms=[piece.room_id for piece in pieces],
+        people=[person_id for piece in pieces for person_id in _people(piece.draft)],
+    )
     money = budget_left(pairs={(piece.agent_id, piece.draft.workspace_id) for piece in pieces})
     passed: list[Outbound] = []
     for piece in pieces:
         if piece.action == Outbound.Action.RETRACT:
             passed.append(piece)  # taking something back is never held back
             continue
-        claim = _view(piece, states, now, present, money)
+        claim = replace(
+            _view(piece, states, now, present, money), left_alone=_asked_for_quiet(piece, alone)
+        )
         stop = rules.first_stop(claim, now=now)
         if stop is None:
             passed.append(piece)
@@ -199,6 +208,18 @@ def _view(
         answers_moderator=draft.metadata.get("code") == "moderation",
     )
     return _of_correction(claim, piece, now) if piece.action == Outbound.Action.EDIT else claim
+
+
+def _people(draft: Draft) -> list[int | None]:
+    """Return whom a draft answers."""
+    author = draft.target.author if draft.target is not None else None
+    return [draft.person_id, author.person_id if author is not None else None]
+
+
+def _asked_for_quiet(piece: Outbound, alone: LeftAlone) -> str:
+    if rules.tells_of_asking(piece.draft.metadata):
+        return ""
+    return alone.reason(room_id=piece.room_id, people=_people(piece.draft), text=piece.text)
 
 
 def _of_correction(claim: rules.Claim, piece: Outbound, now: datetime) -> rules.Claim:

@@ -12,6 +12,7 @@ from agentapp.drafts.services.ending import (
     expire_due,
     warn_expiring,
     withdraw_stale,
+    withdraw_to,
 )
 from agentapp.drafts.services.proposing import propose, propose_all, propose_by_hand
 from agentapp.drafts.services.wishes import Wish
@@ -37,4 +38,5 @@ __all__ = [
     "undo",
     "warn_expiring",
     "withdraw_stale",
+    "withdraw_to",
 ]

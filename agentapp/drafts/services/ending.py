@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Collection
 
 from django.db import transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
@@ -19,6 +20,7 @@ from agentapp.foundation.clock import GreenroomNow
 from agentapp.notifications.services import notify
 
 BATCH = 500  # drafts per tick
+_WITHDRAWN_FROM = (Draft.Status.PENDING, Draft.Status.APPROVED, Draft.Status.FAILED)
 
 
 @transaction.atomic
@@ -93,7 +95,32 @@ def block_login(*, account_id: uuid.UUID, reason: str) -> int:
     return _block(pieces, Q(pieces__account_id=account_id), reason)
 
 
+def withdraw_to(*, people: Collection[int], room_id: int | None, reason: str) -> int:
+    """Withdraw what answers these people and has not left, inside the caller's transaction.
+
+    Pieces are locked before drafts, as claims do.
+
+    Args:
+        room_id: Only in this room; None is anywhere.
+
+    Returns:
+        How many drafts.
+    """
+    answers = Q(person__in=people) | Q(target__author__person__in=people)
+    if room_id is not None:
+        answers &= Q(room_id=room_id)
+    chosen = Draft.objects.filter(answers, status__in=_WITHDRAWN_FROM)
+    ids = list(chosen.values_list("pk", flat=True))
+    pieces = Outbound.objects.filter(draft__in=ids)
+    drafts = Q(pk__in=ids, status__in=_WITHDRAWN_FROM)
+    return _stop(pieces, drafts, reason, status=Draft.Status.WITHDRAWN, what="withdrawn")
+
+
 def _block(pieces: QuerySet[Outbound], drafts: Q, reason: str) -> int:
+    return _stop(pieces, drafts, reason, status=Draft.Status.BLOCKED, what="blocked")
+
+
+def _stop(pieces: QuerySet[Outbound], drafts: Q, reason: str, *, status: str, what: str) -> int:
     waiting = list(
         pieces.select_for_update()
         .filter(
@@ -120,7 +147,7 @@ def _block(pieces: QuerySet[Outbound], drafts: Q, reason: str) -> int:
     Outbound.objects.filter(pk__in=[piece.pk for piece in waiting]).update(
         state=Outbound.State.WITHHELD, error=reason
     )
-    return _end(rows, status=Draft.Status.BLOCKED, what="blocked", reason=reason)
+    return _end(rows, status=status, what=what, reason=reason)
 
 
 def _locked(rows: QuerySet[Draft]) -> list[Draft]:

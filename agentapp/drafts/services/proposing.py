@@ -17,6 +17,8 @@ from agentapp.drafts.services.wishes import Checked, Wish, checked
 from agentapp.foundation.prepared import insert_many
 from agentapp.identity.models import Agent, User
 from agentapp.notifications.services import notify
+from agentapp.relations.queries import left_alone
+from agentapp.relations.rules import LeftAlone
 from agentapp.safety.models import Finding
 from agentapp.safety.queries import Standing, standings
 
@@ -88,11 +90,14 @@ def _written(ready: Sequence[Checked]) -> list[Draft | PendingLimitReached]:
     queries.locked_agent.many([{"agent_id": agent_id} for agent_id in sorted(waiting)])
     known = {draft.key: draft for draft in queries.with_keys(keys=[one.key for one in ready])}
     held = standings({(one.agent.pk, one.agent.workspace_id) for one in ready})
+    alone = left_alone(
+        rooms=[one.room.pk for one in ready], people=[one.wish.person_id for one in ready]
+    )
     pending = queries.pending_of(waiting)
     made: list[Draft | PendingLimitReached] = []
     new: list[tuple[Checked, Draft]] = []
     for one in ready:
-        draft = known.get(one.key) or _draft(one, held[one.agent.pk])
+        draft = known.get(one.key) or _draft(one, held[one.agent.pk], alone)
         if draft._state.adding and draft.status == Draft.Status.PENDING:
             if pending[one.agent.pk] >= rules.MAX_PENDING_DRAFTS:
                 made.append(PendingLimitReached())
@@ -131,20 +136,24 @@ def _insert(new: Sequence[tuple[Checked, Draft]]) -> None:
         Finding.objects.bulk_create(findings)
 
 
-def _stop_reason(one: Checked, state: Standing) -> str:
+def _stop_reason(one: Checked, state: Standing, alone: LeftAlone) -> str:
     blocking = [verdict for verdict in one.verdicts if verdict.effect == "block"]
     if blocking:
         return f"Held back: {blocking[0].detail or blocking[0].rule}."
     if one.wish.epoch is not None and one.wish.epoch != state.epoch:
         return "It was thought of before a suspension."
+    if not rules.tells_of_asking(one.wish.metadata) and (
+        reason := alone.reason(room_id=one.room.pk, people=[one.wish.person_id], text=one.text)
+    ):
+        return reason
     if state.hold is not None and state.hold.kind != "kill_switch":
         return f"The agent is {state.hold.kind}."
     return ""
 
 
-def _draft(one: Checked, state: Standing) -> Draft:
+def _draft(one: Checked, state: Standing, alone: LeftAlone) -> Draft:
     wish, now, rule = one.wish, state.at, one.approval
-    stop = _stop_reason(one, state)
+    stop = _stop_reason(one, state, alone)
     status = Draft.Status.PENDING
     if stop:
         status = Draft.Status.BLOCKED

@@ -20,6 +20,8 @@ from agentapp.identity import limits
 from agentapp.identity.models import Agent, Identity, Participant, Room
 from agentapp.intake.lanes import ClaimedLane
 from agentapp.presence.models import Membership
+from agentapp.relations.queries import left_alone
+from agentapp.relations.rules import LeftAlone
 from agentapp.safety.queries import Standing, standings
 from agentapp.turns import queries as turns
 from agentapp.turns.models import Turn
@@ -102,7 +104,13 @@ def read_pictures(scenes: Sequence[Scene]) -> list[Picture]:
     for message_id, agent_id in _mentions(message_ids=ids):
         mentions[message_id].append(agent_id)
     now = clock.now()
-    lines = [tuple(_line(each, mentions[each.pk], now) for each in rows) for rows in messages]
+    alone = left_alone(
+        rooms=[scene.room.pk for scene in scenes],
+        people=[each.author.person_id for rows in messages for each in rows if each.author],
+    )
+    lines = [
+        tuple(_line(each, mentions[each.pk], now, alone) for each in rows) for rows in messages
+    ]
     minds, epochs = _minds(scenes, members)
     tails = _tails(scenes, minds)
     spoken = turns.spoken(
@@ -115,7 +123,7 @@ def read_pictures(scenes: Sequence[Scene]) -> list[Picture]:
     return [
         Picture(
             room=scene.room,
-            place=_place(scene.room, members[n].values(), people[n]),
+            place=_place(scene.room, members[n].values(), people[n], alone),
             minds=minds[n],
             joined_after={pk: row.joined_after for pk, row in members[n].items()},
             lines=lines[n],
@@ -224,7 +232,9 @@ def _agents(agent_ids: list[int]) -> QuerySet[Agent]:
     return Agent.objects.select_related("version").filter(pk__any=agent_ids)
 
 
-def _line(message: Message, mentioned: Sequence[int | None], now: datetime) -> Line:
+def _line(
+    message: Message, mentioned: Sequence[int | None], now: datetime, alone: LeftAlone
+) -> Line:
     author = message.author or Identity()  # never: a known message has an author
     answered = message.reply_to.author if message.reply_to else None
     return Line(
@@ -240,14 +250,18 @@ def _line(message: Message, mentioned: Sequence[int | None], now: datetime) -> L
         reply_to_agent=answered.agent_id if answered else None,
         replies_to_other=bool(answered and answered.agent_id is None and answered.pk != author.pk),
         minutes_old=max((now - message.sent_at).total_seconds() / 60, 0.0),
+        wants_none=alone.wants_none(room_id=message.room_id, person_id=author.person_id),
     )
 
 
-def _place(room: Room, members: Collection[Membership], people: Iterable[str]) -> Place:
+def _place(
+    room: Room, members: Collection[Membership], people: Iterable[str], alone: LeftAlone
+) -> Place:
     return Place(
         kind=room.kind,
         dial=room.dial,
         is_open=room.gone_at is None and room.agents_allowed,
+        is_quiet=room.pk in alone.rooms,
         agents={row.agent_id: row.agent.name for row in members},
         people=frozenset(people),
     )

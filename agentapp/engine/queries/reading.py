@@ -43,11 +43,19 @@ SELECT asked.n, agent.status IN ('trial', 'live')
     AND EXISTS (
         SELECT FROM agentapp_message trigger
         WHERE trigger.id = asked.trigger_id AND trigger.deleted_at IS NULL)
+    AND NOT EXISTS (
+        SELECT FROM agentapp_quiet quiet
+        WHERE quiet.room_id = asked.room_id
+            AND (quiet.person_id IS NULL OR quiet.person_id = asked.person_id)
+            AND (quiet.until IS NULL OR quiet.until > (SELECT greenroom_now())))
+    AND NOT EXISTS (
+        SELECT FROM agentapp_person person
+        WHERE person.id = asked.person_id AND person.stopped_at IS NOT NULL)
     AND EXISTS (
         SELECT FROM agentapp_lane lane WHERE lane.id = asked.lane_id AND lane.fence = asked.fence)
 FROM unnest(%(agents)s::bigint[], %(rooms)s::bigint[], %(epochs)s::bigint[], %(triggers)s::bigint[],
-    %(lanes)s::bigint[], %(fences)s::bigint[]) WITH ORDINALITY
-    AS asked(agent_id, room_id, epoch, trigger_id, lane_id, fence, n)
+    %(lanes)s::bigint[], %(fences)s::bigint[], %(people)s::bigint[]) WITH ORDINALITY
+    AS asked(agent_id, room_id, epoch, trigger_id, lane_id, fence, person_id, n)
 JOIN agentapp_agent agent ON agent.id = asked.agent_id
 """
 
@@ -196,6 +204,7 @@ def may_each_go_on(thoughts: Sequence[tuple[Turn, ClaimedLane]]) -> list[bool]:
                 "triggers": [turn.trigger_id for turn, _ in thoughts],
                 "lanes": [lane.id for _, lane in thoughts],
                 "fences": [lane.fence for _, lane in thoughts],
+                "people": [turn.person_id for turn, _ in thoughts],
             },
         )
         free = dict(cursor.fetchall())

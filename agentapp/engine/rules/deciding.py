@@ -46,7 +46,8 @@ def decide(view: View) -> Decision | None:
         return _for_one_asker(view, fresh)
     if mine:
         return _ignore(mine[-1], no("too_late", too_late(mine[-1])), addressed=True)
-    return _to_others(view, [line for line in view.lines if meant[line.id] is Meant.NOBODY])
+    free = [line for line in view.lines if meant[line.id] is Meant.NOBODY]
+    return _to_others(view, [line for line in free if not line.wants_none] or free)
 
 
 def _to_others(view: View, free: list[Line]) -> Decision:

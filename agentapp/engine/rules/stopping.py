@@ -37,6 +37,18 @@ def _open(view: View, _trigger: Line) -> Reason | None:
     return None if view.place.is_open else no("room_closed", "No agents speak in this room.")
 
 
+def _not_quiet(view: View, _trigger: Line) -> Reason | None:
+    if not view.place.is_quiet:
+        return None
+    return no("room_quiet", "The room was asked to be quiet.")
+
+
+def _wanted(view: View, trigger: Line) -> Reason | None:
+    if not trigger.wants_none:
+        return None
+    return no("left_alone", f"{trigger.author_name} asked to be left alone.")
+
+
 def _not_silent(view: View, _trigger: Line) -> Reason | None:
     if view.place.dial != "silent":
         return None
@@ -99,7 +111,7 @@ def _unasked_share(view: View, _trigger: Line) -> Reason | None:
     return _cap("unaddressed_share", words, share)
 
 
-_GATES: tuple[Check, ...] = (_held, _present, _awake, _open)
+_GATES: tuple[Check, ...] = (_held, _present, _awake, _open, _not_quiet, _wanted)
 _CAPS: tuple[Check, ...] = (_chain, _without_human, _room_cap, _person_cap, _not_silent)
 _UNASKED_CAPS: tuple[Check, ...] = (_unasked_hour, _unasked_share)
 

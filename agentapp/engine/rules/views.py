@@ -34,6 +34,7 @@ class Line:
         reply_to_agent: The agent whose message it answers.
         replies_to_other: It answers somebody who is neither its author nor one of our agents.
         minutes_old: Since it was written, by its platform's clock.
+        wants_none: Its author asked not to be answered here.
     """
 
     id: int
@@ -48,6 +49,7 @@ class Line:
     reply_to_agent: int | None = None
     replies_to_other: bool = False
     minutes_old: float = 0.0
+    wants_none: bool = False
 
     @property
     def is_human(self) -> bool:
@@ -81,11 +83,15 @@ class Mind:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The room. `agents` are its other agents by id, `people` the names of who is there."""
+    """The room. `agents` are its other agents by id, `people` the names of who is there.
+
+    Where it `is_quiet`, somebody who may asked that no agent says anything.
+    """
 
     kind: str
     dial: str
     is_open: bool = True
+    is_quiet: bool = False
     agents: Mapping[int, str] = field(default_factory=dict)
     people: frozenset[str] = frozenset()
 

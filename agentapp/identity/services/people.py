@@ -6,12 +6,28 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from agentapp.events import services as events
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.prepared import planned, prepared
 from agentapp.foundation.text import one_line
 from agentapp.identity import policy
 from agentapp.identity.models import Agent, Identity, Person, User, Workspace
 
 LOCAL = "local"  # the platform of the built-in web rooms
+
+# A handle is the same human in every workspace, and one human may have several handles.
+SAME_PEOPLE = """
+WITH RECURSIVE same(person_id) AS (
+    SELECT %s::bigint
+    UNION
+    SELECT other.person_id
+    FROM same
+    JOIN agentapp_identity mine ON mine.person_id = same.person_id
+    JOIN agentapp_identity other
+        ON other.platform = mine.platform AND other.external_id = mine.external_id
+    WHERE other.person_id IS NOT NULL AND other.kind = 'human' AND mine.kind = 'human'
+)
+SELECT person_id FROM same
+"""
 
 
 def user_handle(user: User) -> str:
@@ -60,10 +76,7 @@ def ensure_identity(
     if not is_new:
         return identity
     if kind == Identity.Kind.HUMAN:
-        identity.person = Person.objects.create(
-            workspace=workspace, name=shown, timezone=user.timezone if user else ""
-        )
-        identity.save(update_fields=["person"])
+        give_person(identity, timezone=user.timezone if user else "")
     events.record(
         type="identity.seen",
         subject_kind="identity",
@@ -72,6 +85,54 @@ def ensure_identity(
         payload={"kind": kind, "platform": platform},
     )
     return identity
+
+
+def give_person(identity: Identity, *, timezone: str = "") -> None:
+    """Put a new person behind a handle. Who is left alone elsewhere under it is so here too."""
+    stopped = Identity.objects.filter(
+        platform=identity.platform,
+        external_id=identity.external_id,
+        person__stopped_at__isnull=False,
+    )
+    identity.person = Person.objects.create(
+        workspace_id=identity.workspace_id,
+        name=identity.name,
+        timezone=timezone,
+        stopped_at=stopped.values_list("person__stopped_at", flat=True).first(),
+    )
+    identity.save(update_fields=["person"])
+
+
+@transaction.atomic
+def set_stopped(*, person: Person, on: bool) -> list[int]:
+    """Have all agents of this host leave somebody alone from now on, or not any more.
+
+    It reaches every workspace in which one of that person's handles is known, and those in which
+    one will be. Writes: Person, Event `person.stopped` or `person.started` for each.
+
+    Returns:
+        The people whom that changed.
+    """
+    with planned() as cursor:
+        cursor.execute(SAME_PEOPLE, [person.pk])
+        same = [pk for (pk,) in cursor.fetchall()]
+    rows = list(
+        Person.objects.select_for_update(no_key=True)
+        .filter(pk__in=same, stopped_at__isnull=on)
+        .order_by("pk")
+    )
+    changed = [row.pk for row in rows]
+    Person.objects.filter(pk__in=changed).update(stopped_at=GreenroomNow() if on else None)
+    events.record_many(
+        events.made(
+            type="person.stopped" if on else "person.started",
+            subject_kind="person",
+            subject_id=row.pk,
+            workspace_id=row.workspace_id,
+        )
+        for row in rows
+    )
+    return changed
 
 
 def ensure_local_identity(*, user: User, workspace: Workspace) -> Identity:

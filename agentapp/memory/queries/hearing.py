@@ -73,7 +73,7 @@ WITH place AS MATERIALIZED (
         EXISTS (
             SELECT FROM agentapp_person person
             WHERE person.id = %(person_id)s AND person.workspace_id = agent.workspace_id
-                AND NOT person.never_remember)
+                AND NOT person.never_remember AND person.stopped_at IS NULL)
             AS may_remember,
         (SELECT greenroom_now()) AS now,
         %(vector)s::halfvec AS asked

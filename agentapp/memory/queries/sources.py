@@ -63,6 +63,7 @@ def memorable_messages() -> Q:
         room__is_tryout=False,
         author__kind__in=[Identity.Kind.HUMAN, Identity.Kind.SCRIPTED],
         author__person__never_remember=False,
+        author__person__stopped_at__isnull=True,
         author__person__workspace=F("workspace"),
     )
 

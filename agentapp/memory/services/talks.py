@@ -41,6 +41,7 @@ SELECT turn.workspace_id, turn.agent_id, turn.room_id, turn.person_id,
 FROM agentapp_turn turn
 JOIN agentapp_room room ON room.id = turn.room_id AND NOT room.is_tryout
 JOIN agentapp_person person ON person.id = turn.person_id AND NOT person.never_remember
+    AND person.stopped_at IS NULL
 JOIN agentapp_workspace workspace ON workspace.id = turn.workspace_id AND NOT workspace.is_demo
 WHERE turn.addressed AND turn.person_id IS NOT NULL AND turn.trigger_kind = 'message'
     AND turn.decision = 'respond'
@@ -161,7 +162,7 @@ def _held(talk: Talk) -> QuerySet[Talk]:
 def _may_be_remembered(talk: Talk) -> bool:
     """Lock the person: a "never remember me" now comes before or after."""
     people = Person.objects.select_for_update(no_key=True)
-    return people.filter(pk=talk.person_id, never_remember=False).exists()
+    return people.filter(pk=talk.person_id, never_remember=False, stopped_at=None).exists()
 
 
 def _keep_summary(talk: Talk, said: Said, gist: Gist) -> int:

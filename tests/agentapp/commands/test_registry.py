@@ -10,10 +10,9 @@ import pytest
 
 from agentapp.commands import registry
 from agentapp.commands.services import carry_out
-from agentapp.commands.shapes import Call
 from agentapp.drafts.models import Draft
-from agentapp.foundation.envelope import Author, Place
 from agentapp.llm.models import LLMCall
+from tests.agentapp.commands.asking import call
 from tests.cast import Cast
 
 WAVE = """
@@ -47,19 +46,6 @@ def wave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     sys.modules.pop("agentapp.commands.each.wave", None)
     registry.known.cache_clear()
-
-
-def call(cast: Cast, command: str, external_id: str = "$1", **changes: object) -> Call:
-    handle = cast.identity(cast.sam)
-    values: dict[str, object] = {
-        "workspace_id": cast.workspace.pk,
-        "platform": "local",
-        "place": Place(cast.lounge.external_id),
-        "author": Author(handle.external_id, handle.name),
-        "command": command,
-        "external_id": external_id,
-    }
-    return Call(**values | changes)  # type: ignore[arg-type]
 
 
 def test_a_file_in_the_package_is_a_command_everywhere(cast: Cast, wave: None) -> None:

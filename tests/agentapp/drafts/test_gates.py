@@ -13,12 +13,13 @@ from agentapp.drafts.publication import claim_due
 from agentapp.drafts.services import Wish, approve, propose
 from agentapp.feedback.models import Feedback
 from agentapp.foundation import clock
-from agentapp.identity.models import Account, Agent, Room
+from agentapp.identity.models import Account, Agent, Person, Room
 from agentapp.identity.services.agents import archive_agent, pause_agent
 from agentapp.llm.models import Budget, Spend
 from agentapp.llm.queries import today_in
 from agentapp.moderation.services import suspend
 from agentapp.presence.services import remove_agent
+from agentapp.relations.models import Quiet
 from agentapp.safety.models import SafetyState
 from agentapp.safety.services import ensure_states, stop
 from tests.cast import Cast, hold_logins, make_message
@@ -92,6 +93,27 @@ def _leave(cast: Cast, draft: Draft) -> None:
     remove_agent(room_id=cast.lounge.pk, agent_id=cast.ada.pk, by=cast.root)
 
 
+def _leave_asker_alone(cast: Cast, draft: Draft) -> None:
+    Quiet.objects.create(
+        workspace=cast.workspace, room=cast.lounge, person=cast.identity(cast.sam).person
+    )
+
+
+def _be_quiet(cast: Cast, draft: Draft) -> None:
+    Quiet.objects.create(
+        workspace=cast.workspace, room=cast.lounge, until=clock.now() + timedelta(hours=1)
+    )
+
+
+def _leave_asker_alone_everywhere(cast: Cast, draft: Draft) -> None:
+    Person.objects.filter(identities__user=cast.sam).update(stopped_at=clock.now())
+
+
+def _leave_mentioned_alone(cast: Cast, draft: Draft) -> None:
+    Outbound.objects.update(text="Ask @mallory about ferns.")
+    Person.objects.filter(identities__user=cast.mallory).update(stopped_at=clock.now())
+
+
 ARMS: dict[str, tuple[Arm, str]] = {
     "kill switch of the host": (_stop_host, "pending"),
     "kill switch of the workspace": (_stop_workspace, "pending"),
@@ -106,6 +128,10 @@ ARMS: dict[str, tuple[Arm, str]] = {
     "target deleted": (_delete_target, "blocked"),
     "room gone": (_lose_room, "blocked"),
     "membership left": (_leave, "blocked"),
+    "asker left alone here": (_leave_asker_alone, "blocked"),
+    "room asked to be quiet": (_be_quiet, "blocked"),
+    "asker left alone everywhere": (_leave_asker_alone_everywhere, "blocked"),
+    "mentions somebody left alone": (_leave_mentioned_alone, "blocked"),
 }
 
 
@@ -167,6 +193,7 @@ def test_every_gate_is_armed_by_a_case() -> None:
         "expired": "expired",
         "target_gone": "target deleted",
         "membership_left": "membership left",
+        "left_alone": "asker left alone here",
         "budget": "budget spent",
     }
     assert {gate.__name__ for gate in rules.GATES} == set(reasons)
