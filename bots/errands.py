@@ -36,22 +36,20 @@ class Errands:
     ) -> None:
         self._bridge = bridge
         self._connectors = connectors
-        self._not_before: dict[int, float] = {}  # membership, and monotonic
+        self._not_before: dict[tuple[uuid.UUID, str], float] = {}  # a door, and monotonic
         self._tasks: dict[uuid.UUID, asyncio.Task[None]] = {}
 
     async def look(self) -> None:
-        """Begin what is due; one query."""
+        """Begin what is due; two queries."""
         connectors = self._connectors()
         if not connectors:
             return
         due = await self._bridge.call(errands.due, accounts=list(connectors))
         now = time.monotonic()
-        self._not_before = {
-            one.membership_id: self._not_before.get(one.membership_id, now) for one in due
-        }
+        self._not_before = {_door(one): self._not_before.get(_door(one), now) for one in due}
         by_login: dict[uuid.UUID, list[Errand]] = {}
         for one in due:
-            if self._not_before[one.membership_id] <= now:
+            if self._not_before[_door(one)] <= now:
                 by_login.setdefault(one.account_id, []).append(one)
         for account_id, some in by_login.items():
             if account_id not in self._tasks:
@@ -85,7 +83,7 @@ class Errands:
                 said = error.code if isinstance(error, AgentError) else type(error).__name__
                 logger.info("a door waits: %s", said)
                 wait = AGAIN_AFTER_FAILURE
-            self._not_before[one.membership_id] = time.monotonic() + wait
+            self._not_before[_door(one)] = time.monotonic() + wait
 
     async def _run(self, connector: Connector, one: Errand) -> None:
         is_void = False
@@ -97,5 +95,11 @@ class Errands:
                     await connector.leave(one.room_external_id, reason=one.reason)
             except SendRefused:
                 is_void = True
+        if not one.membership_id:
+            return
         done = partial(errands.done, membership_id=one.membership_id, is_void=is_void)
         await self._bridge.call(done)
+
+
+def _door(one: Errand) -> tuple[uuid.UUID, str]:
+    return one.account_id, one.room_external_id

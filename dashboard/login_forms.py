@@ -37,17 +37,7 @@ class LoginForm(forms.Form):
             (agent.pk, agent.name) for agent in agents
         ]
         for question in platform.questions:
-            kind = forms.PasswordInput if question.is_secret else forms.TextInput
-            attrs = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
-            if question.is_secret:
-                attrs["class"] = "input-mono"
-            self.fields[question.name] = forms.CharField(
-                label=question.label,
-                help_text=question.hint,
-                required=question.is_required,
-                max_length=MAX_ANSWER,
-                widget=kind(attrs=attrs),
-            )
+            self.fields[question.name] = _field(question)
 
     @property
     def usual(self) -> list[BoundField]:
@@ -66,7 +56,8 @@ class LoginForm(forms.Form):
 
     def answers(self) -> dict[str, str]:
         """Return what was answered, by the questions' names."""
-        return {one.name: self.cleaned_data[one.name] for one in self.platform.questions}
+        said = {one.name: self.cleaned_data[one.name] for one in self.platform.questions}
+        return {name: "yes" if one is True else one or "" for name, one in said.items()}
 
     def object_to(self, error: WrongAnswer) -> None:
         """Show what was wrong, at the field it is about."""
@@ -74,3 +65,19 @@ class LoginForm(forms.Form):
 
     def _asked(self, *, is_rare: bool) -> list[Question]:
         return [one for one in self.platform.questions if one.is_rare == is_rare]
+
+
+def _field(question: Question) -> forms.Field:
+    if question.is_choice:
+        return forms.BooleanField(label=question.label, help_text=question.hint, required=False)
+    kind = forms.PasswordInput if question.is_secret else forms.TextInput
+    attrs = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+    if question.is_secret:
+        attrs["class"] = "input-mono"
+    return forms.CharField(
+        label=question.label,
+        help_text=question.hint,
+        required=question.is_required,
+        max_length=MAX_ANSWER,
+        widget=kind(attrs=attrs),
+    )

@@ -12,10 +12,12 @@ from agentapp.drafts import rules
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.foundation import clock
 from agentapp.foundation.clock import GreenroomNow
+from agentapp.foundation.cutting import cut
 from agentapp.foundation.database import notify_on_commit
 from agentapp.foundation.errors import Refused
 from agentapp.foundation.prepared import insert_many, prepared
 from agentapp.identity.models import Account
+from agentapp.identity.platforms import most_characters
 
 WAKE_CHANNEL = "greenroom_outbound"
 
@@ -48,7 +50,7 @@ def queue_all(drafts: Sequence[Draft], *, delay_seconds: float) -> None:
     for draft, account_id in zip(drafts, logins, strict=True):
         if account_id is None:
             raise NoLogin
-        texts = [""] if draft.kind == Draft.Kind.REACTION else rules.pieces(draft.text)
+        texts = _texts(draft)
         files = list(draft.files.order_by("pk")) if draft.file_count else []
         pieces += [
             Outbound(
@@ -69,6 +71,13 @@ def queue_all(drafts: Sequence[Draft], *, delay_seconds: float) -> None:
         ]
     insert_many(pieces)
     wake()
+
+
+def _texts(draft: Draft) -> list[str]:
+    """Return a draft's words in messages as long as its platform takes; none for files alone."""
+    if draft.kind == Draft.Kind.REACTION:
+        return [""]
+    return cut(draft.text, limit=most_characters(draft.room.platform))
 
 
 @prepared

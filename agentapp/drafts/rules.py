@@ -16,7 +16,6 @@ STALE_AFTER = timedelta(minutes=30)  # a chat reply nobody decided on
 STALE_AFTER_MESSAGES = 30  # newer messages in its room
 UNDO_SECONDS = 5  # between an owner's approval and the first byte
 BULK_LIMIT = 25
-PIECE_CHARACTERS = 8_000
 MAX_FILES = 4  # of one draft
 DEDUPE_CHARACTERS = 22  # fits Discord's nonce (25) and carries 128 bits in base 62
 
@@ -50,19 +49,6 @@ def dedupe_key() -> str:
         number, rest = divmod(number, 62)
         digits.append(_BASE62[rest])
     return "".join(digits)
-
-
-def pieces(text: str, *, limit: int = PIECE_CHARACTERS) -> list[str]:
-    """Cut a long text at line ends, then at spaces, into pieces of at most `limit` characters."""
-    rest = text
-    cut: list[str] = []
-    while len(rest) > limit:
-        at = max(rest.rfind("\n", 0, limit), 0) or max(rest.rfind(" ", 0, limit), 0) or limit
-        cut.append(rest[:at].rstrip())
-        rest = rest[at:].lstrip("\n ")
-    if rest or not cut:
-        cut.append(rest)
-    return [piece for piece in cut if piece] or [""]
 
 
 @dataclass(frozen=True, slots=True)

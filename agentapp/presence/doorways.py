@@ -101,16 +101,16 @@ def show_groups(*, account_id: uuid.UUID, fence: int, kept: Collection[str]) -> 
     return rooms
 
 
-def open_doorways(*, accounts: Sequence[Account]) -> QuerySet[Doorway]:
-    """Return what logins could be let into and are not in, by server and position; one query."""
+def doorways_of(accounts: Sequence[Account]) -> QuerySet[Doorway]:
+    """Return what logins are shown, by server and position, with `is_inside`; one query."""
     inside = Membership.objects.filter(
         account=OuterRef("account"),
         room__external_id=OuterRef("external_id"),
         left_at__isnull=True,
     )
     return (
-        Doorway.objects.filter(~Exists(inside), account__in=accounts)
-        .select_related("account")
+        Doorway.objects.filter(account__in=accounts)
+        .annotate(is_inside=Exists(inside))
         .order_by("account_id", "group_name", "group_id", "position", "pk")
     )
 

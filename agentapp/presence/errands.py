@@ -13,6 +13,7 @@ from django.db import transaction
 
 from agentapp.events import services as events
 from agentapp.foundation import clock
+from agentapp.presence.doorways import groups_to_leave
 from agentapp.presence.models import Membership
 
 MOST = 200  # errands of one look
@@ -23,7 +24,12 @@ _REASONS = {State.REMOVED: "Removed by somebody who looks after this room."}
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A room to enter or to leave. `reason` is shown there; "" for none."""
+    """A room to enter or to leave, or a whole server to leave.
+
+    Attributes:
+        membership_id: 0 for a server, which is left once the platform no longer shows it.
+        reason: Shown there; "" for none.
+    """
 
     membership_id: int
     account_id: uuid.UUID
@@ -33,7 +39,7 @@ class Errand:
 
 
 def due(*, accounts: Collection[uuid.UUID]) -> list[Errand]:
-    """Return what these logins have to do, the oldest first; one query."""
+    """Return what these logins have to do, the oldest first; two queries."""
     rows = (
         Membership.objects.filter(
             account_id__in=list(accounts),
@@ -43,10 +49,15 @@ def due(*, accounts: Collection[uuid.UUID]) -> list[Errand]:
         .order_by("id")
         .values_list("id", "account_id", "room__external_id", "state")[:MOST]
     )
-    return [
+    doors = [
         Errand(pk, account_id, room, state == State.QUARANTINED, _REASONS.get(State(state), ""))
         for pk, account_id, room, state in rows
     ]
+    servers = [
+        Errand(0, account_id, group_id, enters=False, reason="")
+        for account_id, group_id in groups_to_leave(accounts=accounts)
+    ]
+    return doors + servers
 
 
 @transaction.atomic

@@ -16,9 +16,11 @@ from agentapp.identity.policy import Verb
 from agentapp.identity.queries import agents_of, logins_of
 from agentapp.identity.services import logins
 from agentapp.intake.departures import end_login
+from agentapp.intake.doorways import pick_doorway
+from agentapp.presence import doorways
 from agentapp.presence import services as presence
 from agentapp.presence.invitations import accept_invitation, decline_invitation
-from agentapp.presence.models import Membership
+from agentapp.presence.models import Doorway, Membership
 from dashboard.login_forms import LoginForm
 from dashboard.pages.frame import Frame, done, is_fragment, member, page, show
 from dashboard.presenters.platforms import show_logins
@@ -100,6 +102,26 @@ def invitation_decline(request: HttpRequest, membership_id: int) -> HttpResponse
     row = _membership(request, membership_id)
     decline_invitation(membership_id=row.pk, by=member(request))
     return done(request, to="platforms", said=f"{row.agent.name} stays out of {row.room}.")
+
+
+@page
+@require_POST
+def doorway_pick(request: HttpRequest, doorway_id: int) -> HttpResponse:
+    """Let an agent into a channel that its login is shown."""
+    row = policy.get(Doorway, member(request), pk=doorway_id)
+    membership = pick_doorway(doorway_id=row.pk, by=member(request))
+    said = f"{membership.agent.name} goes into {row.name}. What it says there waits for you."
+    return done(request, to="platforms", said=said)
+
+
+@page
+@require_POST
+def group_leave(request: HttpRequest, login_id: uuid.UUID) -> HttpResponse:
+    """Have a login leave a whole server."""
+    row = _login(request, login_id)
+    group_id = request.POST.get("group", "")
+    name = doorways.leave_group(account_id=row.pk, group_id=group_id, by=member(request))
+    return done(request, to="platforms", said=f"It leaves {name}.")
 
 
 @page

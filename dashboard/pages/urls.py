@@ -73,6 +73,7 @@ urlpatterns = [
     path("rooms/<int:room_id>/side/", rooms.room_side, name="room_side"),
     path("rooms/<int:room_id>/say/", rooms.room_say, name="room_say"),
     path("rooms/<int:room_id>/answers/", asking.room_asides, name="room_asides"),
+    path("answer/<str:token>/", asking.answer, name="answer"),
     path("answers/<int:call_id>/dismiss/", asking.aside_dismiss, name="aside_dismiss"),
     path("rooms/<int:room_id>/name/", rooms.room_name, name="room_name"),
     path("rooms/<int:room_id>/dial/", rooms.room_dial, name="room_dial"),
@@ -114,6 +115,8 @@ urlpatterns = [
     path("platforms/<slug:platform>/add/", platforms.login_add, name="login_add"),
     path("logins/<uuid:login_id>/again/", platforms.login_again, name="login_again"),
     path("logins/<uuid:login_id>/remove/", platforms.login_remove, name="login_remove"),
+    path("logins/<uuid:login_id>/group/leave/", platforms.group_leave, name="group_leave"),
+    path("doorways/<int:doorway_id>/pick/", platforms.doorway_pick, name="doorway_pick"),
     path(
         "memberships/<int:membership_id>/accept/",
         platforms.invitation_accept,

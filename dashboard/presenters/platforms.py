@@ -12,12 +12,13 @@ from django.urls import reverse
 
 from agentapp.drafts.models import Draft
 from agentapp.identity.models import Account, User
-from agentapp.identity.platforms import Platform, offered
+from agentapp.identity.platforms import Details, Platform, offered
 from agentapp.identity.queries import logins_of
 from agentapp.presence.models import Membership
 from agentapp.turns.models import Turn
 from dashboard.presenters.agents import decision_words
 from dashboard.presenters.doors import InvitationShown, show_invitations
+from dashboard.presenters.doorways import GroupShown, show_groups
 from dashboard.presenters.faces import Face, agent_face
 from dashboard.presenters.rooms import Presence, mark_of, name_of
 from dashboard.presenters.stamps import stamp
@@ -87,12 +88,16 @@ class LoginShown:
     has_trouble: bool
     trial: TrialShown
     stamp: str
+    name: str = ""
+    invite_url: str = ""
+    notes: tuple[str, ...] = ()
     places: list[PlaceShown] = field(default_factory=list)
     invitations: list[InvitationShown] = field(default_factory=list)
+    groups: list[GroupShown] = field(default_factory=list)
 
 
 def show_logins(user: User) -> list[LoginShown]:
-    """Return the logins of a user's agents on platforms; seven queries for any number."""
+    """Return the logins of a user's agents on platforms; eight queries for any number."""
     accounts = list(logins_of(user))
     memberships: dict[uuid.UUID, list[Membership]] = defaultdict(list)
     rows = Membership.objects.filter(account__in=accounts, left_at__isnull=True)
@@ -100,7 +105,7 @@ def show_logins(user: User) -> list[LoginShown]:
         memberships[row.account_id].append(row)
     invited = show_invitations(user)
     titles = {platform.code: platform for platform in offered()}
-    trials = _trials(accounts)
+    trials, groups = _trials(accounts), show_groups(accounts)
     return [
         _show(
             account,
@@ -108,6 +113,7 @@ def show_logins(user: User) -> list[LoginShown]:
             memberships[account.pk],
             [one for one in invited if one.account_id == account.pk],
             trials[account.pk],
+            groups[account.pk],
         )
         for account in accounts
     ]
@@ -119,6 +125,7 @@ def _show(
     rows: Sequence[Membership],
     invitations: list[InvitationShown],
     trial: TrialShown,
+    groups: list[GroupShown],
 ) -> LoginShown:
     is_ending = account.state == Account.State.ENDING
     state = _ENDING if is_ending else _STATES[Account.Health(account.health)]
@@ -127,6 +134,7 @@ def _show(
     since, heard_at = account.health_since, account.heard_at
     # A menu that is open stays so while people talk.
     minute = heard_at.replace(second=0, microsecond=0) if heard_at else None
+    told = Details.unpacked(account.details)
     return LoginShown(
         id=account.pk,
         agent=face,
@@ -143,9 +151,15 @@ def _show(
         is_lost=account.health == Account.Health.LOST,
         has_trouble=account.health in {Account.Health.LOST, Account.Health.FAILING},
         trial=trial,
-        stamp=stamp(face, state, since, minute, account.last_error, places, invitations, trial),
+        stamp=stamp(
+            face, state, since, minute, account.last_error, places, invitations, trial, told, groups
+        ),
+        name=told.name or account.external_id,
+        invite_url=told.invite_url,
+        notes=told.notes,
         places=places,
         invitations=invitations,
+        groups=groups,
     )
 
 

@@ -20,6 +20,7 @@ from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict, Invalid
 from agentapp.foundation.text import is_visible, normalised
 from agentapp.identity.models import User
+from agentapp.identity.platforms import most_characters
 from agentapp.notifications.services import notify
 from agentapp.safety.queries import standings
 from agentapp.safety.screen import screen
@@ -112,8 +113,9 @@ def _speakable(draft: Draft, text: str) -> str:
     clean = normalised(text)
     if not is_visible(clean):
         raise Unspeakable
-    if len(clean) > rules.PIECE_CHARACTERS:
-        raise Invalid(f"A correction has at most {rules.PIECE_CHARACTERS} characters.")
+    longest = most_characters(draft.room.platform)
+    if len(clean) > longest:
+        raise Invalid(f"A correction has at most {longest:,} characters there.")
     blocking = [each for each in screen(clean, agent=draft.agent) if each.effect == "block"]
     if blocking:
         raise Invalid(f"This would be held back: {blocking[0].detail or blocking[0].rule}.")

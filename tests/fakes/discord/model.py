@@ -33,6 +33,7 @@ class App:
     commands: dict[int | None, list[dict[str, Any]]] = field(default_factory=dict)
     identifies: int = 0
     identifies_left: int = 1000
+    interactions_endpoint_url: str | None = None
 
     @property
     def id(self) -> int:

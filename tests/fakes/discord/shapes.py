@@ -69,7 +69,7 @@ def application(app: App) -> Json:
         "team": None,
         "bot": user(app.user),
         "redirect_uris": [],
-        "interactions_endpoint_url": None,
+        "interactions_endpoint_url": app.interactions_endpoint_url,
         "role_connections_verification_url": None,
         "flags_new": str(_flags(app)),
         "approximate_guild_count": 0,
@@ -80,11 +80,17 @@ def application(app: App) -> Json:
     }
 
 
+# The flags that say which privileged intents are on, below the review threshold.
+_LIMITED = {intents.PRESENCES: 1 << 13, intents.MEMBERS: 1 << 15, intents.MESSAGE_CONTENT: 1 << 19}
+
+
 def _flags(app: App) -> int:
-    """Say which privileged intents are on, as for an application below the review threshold."""
-    limited = {intents.PRESENCES: 1 << 13, intents.MEMBERS: 1 << 15}
-    limited[intents.MESSAGE_CONTENT] = 1 << 19
-    return sum(flag for bit, flag in limited.items() if app.enabled & bit)
+    return sum(flag for bit, flag in _LIMITED.items() if app.enabled & bit)
+
+
+def enabled_by(flags: int) -> int:
+    """Return the privileged intents that an application's flags switch on."""
+    return sum(bit for bit, flag in _LIMITED.items() if flags & flag)
 
 
 def member(one: Member, *, with_user: bool = True) -> Json:

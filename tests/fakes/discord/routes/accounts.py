@@ -67,6 +67,9 @@ def application(call: Call) -> Answer:
 
 @route("PATCH /applications/@me")
 def change_application(call: Call) -> Answer:
+    """Only the flags of intents change here, as below the review threshold."""
+    if "flags" in call.body:
+        call.app.enabled = shapes.enabled_by(int(call.body["flags"]))
     return Answer(shapes.application(call.app))
 
 
