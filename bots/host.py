@@ -45,9 +45,14 @@ NOT_TOLD = "The platform could not be told. End the session called Greenroom the
 Maker = Callable[[HeldAccount, Bridge], Connector]
 
 
+def machine_name() -> str:
+    """Return this machine's name, or this container's, as far as it is part of a holder's."""
+    return socket.gethostname()[:20]
+
+
 def holder_name() -> str:
     """Return a name that no other process has or had; at most 40 characters."""
-    return f"{socket.gethostname()[:20]}:{os.getpid()}:{secrets.token_hex(4)}"
+    return f"{machine_name()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 @dataclass

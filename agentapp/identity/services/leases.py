@@ -155,6 +155,12 @@ def renew(*, holder: str, platforms: Collection[str] = ()) -> Renewed:
     )
 
 
+def is_there(*, host: str) -> bool:
+    """Say whether a process whose holder's name begins with `host:` is there, and can be seen."""
+    alive = Runner.objects.filter(alive_until__gt=GreenroomNow())
+    return alive.filter(holder__startswith=f"{host}:").exists()
+
+
 @transaction.atomic
 def give_back(*, holder: str, accounts: Collection[uuid.UUID] | None = None) -> int:
     """End this holder's leases, so that another process need not wait. Returns how many.
