@@ -25,6 +25,7 @@ from playwright.sync_api import (
 from pytest_django.plugin import DjangoDbBlocker
 
 from agentapp.identity.models import User
+from tests.fakes.discord import Discord
 from tests.fakes.model_server import Behaviour, ModelServer
 from tests.flows.processes import RunningHost
 from tests.flows.processes import running_host as start_host
@@ -41,13 +42,21 @@ Opener = Callable[..., Page]
 
 
 @pytest.fixture(scope="package")
+def discord() -> Iterator[Discord]:
+    """The Discord that the running host believes in."""
+    with Discord() as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
 def running_host(
-    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker
+    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker, discord: Discord
 ) -> Iterator[RunningHost]:
     """The whole product, running."""
     folder: Path = tmp_path_factory.mktemp("host")
+    there = {"DISCORD_API": discord.api_url, "DISCORD_GATEWAY": discord.gateway_url}
     with django_db_blocker.unblock():
-        with start_host(folder) as host:
+        with start_host(folder, **there) as host:
             yield host
         call_command(
             "flush", verbosity=0, interactive=False, allow_cascade=True, reset_sequences=False

@@ -43,14 +43,15 @@ class RunningHost:
 
 
 @contextmanager
-def running_host(folder: Path) -> Iterator[RunningHost]:
-    """Run all four on the database and broker of this test run."""
+def running_host(folder: Path, **more: str) -> Iterator[RunningHost]:
+    """Run all four on the database and broker of this test run, with `more` in their settings."""
     port = free_port()
     settings = {
         "PORT": str(port),
         "LLM_ALLOW_REQUESTS": "no",
         "DATABASE_POOL": "6",
         "MATRIX_ALLOW_PRIVATE": "yes",  # the homeserver of the tests is on this machine
+        **more,
     }
     arguments = {
         "web": commands.web(host=HOST, port=port),

@@ -1,4 +1,4 @@
-"""An agent gets a login on a real homeserver from the page, is invited, asked, and answers."""
+"""An agent gets a login elsewhere from the page, is let in, asked, and answers once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from agentapp.identity.models import Account, Agent, Room
 from agentapp.presence.models import Membership
 from tests.bots.matrix.test_rooms import seen_as
 from tests.bots.matrix.world import Member
+from tests.fakes.discord import Discord
 from tests.fakes.model_server import ModelServer
 from tests.fakes.synapse import Synapse
 from tests.flows.conftest import Opener
@@ -37,8 +38,9 @@ def careful(model: ModelServer, running_host: object) -> Stage:
     return stage
 
 
-def give_login(page: Page, mira: Member, synapse: Synapse) -> None:
+def give_login(whole: Page, mira: Member, synapse: Synapse) -> None:
     """Fill in the form; the first password is wrong, and nothing else is asked again."""
+    page = whole.locator("#login-matrix")
     page.get_by_label("User", exact=True).fill(mira.user_id)
     page.get_by_text("With a token, or at another address").click()
     page.get_by_label("Homeserver").fill(synapse.url)
@@ -98,3 +100,47 @@ def removes_it(page: Page, stage: Stage, ann: Member, room: str, mira: Member) -
     assert seen_as(ann, room, mira.user_id) == "decline"
     assert Account.objects.get(agent=stage.agent, platform="matrix").secret == ""
     assert Membership.objects.get(room__external_id=room).state == "left"
+
+
+def test_an_agent_is_connected_let_in_asked_and_answers_once_on_discord(
+    careful: Stage, discord: Discord, open_browser: Opener
+) -> None:
+    bot = discord.bot("mira")
+    page = open_browser(f"/platforms/?agent={careful.agent.pk}", user=careful.owner)
+    form = page.locator("#login-discord")
+    form.get_by_label("Token").fill("not a token")
+    form.get_by_role("button", name="Check it, then save").click()
+    expect(form.locator(".error")).to_contain_text("Discord does not know this token")
+    form.get_by_label("Token").fill(bot.token)
+    form.get_by_label("Let it read everything").check()
+    form.get_by_role("button", name="Check it, then save").click()
+    expect(form.locator(".notice-good")).to_contain_text("Mira is @mira now.")
+    login = page.locator(".login")
+    expect(login.locator(".state")).to_have_text("Connected")
+    expect(login).to_contain_text("It reads everything that is said in its channels.")
+    link = login.get_by_role("link", name="Invite it into a server")
+    assert f"client_id={bot.id}" in str(link.get_attribute("href"))
+
+    pond = discord.guild("Pond", bot)  # whoever opened the link chose a server
+    tea, _hall, ann = pond.channel("tea"), pond.channel("hall"), pond.member("ann")
+    expect(login.locator(".group")).to_contain_text("2 channels to choose from")
+    login.get_by_role("button", name="Let it talk here in tea").click()
+    expect(login.locator(".door", has_text="tea (Pond)")).to_contain_text("I approve")
+    expect(login.locator(".group")).to_contain_text("1 channel to choose from")
+
+    expect(login.locator(".is-done")).to_have_count(0)
+    ann.says(tea, f"{bot.mention} what goes with tea?")
+    expect(login.locator(".is-done")).to_have_count(2)
+    login.get_by_role("link", name="waits for you in Approvals").click()
+    page.locator(".card", has_text=ANSWER).get_by_role("button", name="Send", exact=True).click()
+    discord.until(lambda: tea.said(ANSWER), 30)
+    assert tea.said(ANSWER).mentions == {"ann"}
+
+    page.goto("/platforms/")
+    expect(login).to_contain_text("It answered.")
+    page.on("dialog", lambda dialog: dialog.accept())
+    login.locator(".group > summary").click()
+    login.get_by_role("button", name="Leave Pond").click()
+    expect(login.locator(".group")).to_have_count(0)
+    discord.until(lambda: bot.id not in pond.it.members)
+    assert [one.text for one in tea.messages()].count(ANSWER) == 1
