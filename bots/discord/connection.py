@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import discord
 from django.db import Error as DatabaseError
@@ -19,6 +19,7 @@ from agentapp.presence import doorways
 from bots.bridge import Bridge
 from bots.connector import SendRefused
 from bots.discord.backfill import Backfill
+from bots.discord.commands import Commands, fingerprint, registered
 from bots.discord.errors import IntentsMissing, LoginLost, NotReached, Silent, translated
 from bots.discord.gateway import Gateway, ack_age, beat_seconds
 from bots.discord.listening import Book, Listener, Mark, reachable
@@ -58,6 +59,8 @@ class Connection:
         self._renewed_guilds: dict[int, discord.Guild] = {}
         self._renewal = asyncio.Event()
         self._was_ready = False
+        self._commands = Commands(account=account, bridge=bridge)
+        self._answering: set[asyncio.Task[None]] = set()
         self._typing = Typing(
             bridge=bridge,
             agent_id=account.agent_id,
@@ -82,6 +85,7 @@ class Connection:
                 self._watch(),
                 self._read_up(),
                 self._keep_list(),
+                self._offer_commands(),
             ):
                 group.create_task(work)
 
@@ -89,6 +93,8 @@ class Connection:
         """End what follows the talk."""
         self._client.ears = None
         self._typing.stop()
+        for task in list(self._answering):
+            task.cancel()
 
     async def enter(self, channel_id: int) -> None:
         """Begin to read and talk in a channel that its owner picked.
@@ -171,7 +177,17 @@ class Connection:
         self._behind.set()
 
     def asked(self, interaction: discord.Interaction) -> None:
-        """Hear a command or a press."""
+        """Hear a command or a press; each is answered beside all else."""
+        task = asyncio.create_task(self._answer(interaction))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, interaction: discord.Interaction) -> None:
+        try:
+            if interaction.type is discord.InteractionType.application_command:
+                await self._commands.answer(interaction)
+        except Exception:  # one odd question must not end the connection
+            logger.exception("a command could not be answered")
 
     # What runs beside
 
@@ -242,6 +258,26 @@ class Connection:
                 logger.warning("the list of rooms waits: %s", type(error).__name__)
                 self._renewed_guilds = {**guilds, **self._renewed_guilds}
                 self._renewal.set()
+
+    async def _offer_commands(self) -> None:
+        """Tell Discord which commands there are, if that is not what it was told last."""
+        commands = registered()
+        mark = fingerprint(commands)
+        application_id = self._client.application_id
+        if self._listener.cursor.get("commands") == mark or application_id is None:
+            return
+        try:
+            with translated():
+                await self._client.http.bulk_upsert_global_commands(
+                    application_id, cast("Any", commands)
+                )
+        except LoginLost:
+            raise
+        except (AgentError, discord.DiscordException, OSError) as error:
+            logger.warning("the commands are not offered: %s", error)
+            return
+        self._listener.cursor["commands"] = mark
+        await self._listener.store_cursor()
 
     async def _write_list(self, guilds: list[discord.Guild]) -> None:
         who = {"account_id": self._account.account_id, "fence": self._account.fence}

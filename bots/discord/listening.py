@@ -18,6 +18,7 @@ from django.db import Error as DatabaseError
 from agentapp.foundation import faults
 from agentapp.foundation.envelope import Place
 from agentapp.identity.services.leases import HeldAccount
+from agentapp.identity.services.logins import open_login
 from agentapp.intake import queries
 from agentapp.intake.batches import accept_batch
 from agentapp.intake.seen import Batch, Item, Left, RoomNews
@@ -119,6 +120,7 @@ class Listener:
         self, *, account: HeldAccount, bridge: Bridge, client: Gateway, book: Book
     ) -> None:
         self.overflowed = False
+        self.cursor: dict[str, object] = {}
         self._account = account
         self._bridge = bridge
         self._client = client
@@ -129,6 +131,8 @@ class Listener:
 
     async def load(self) -> None:
         """Read from the record which places are read, and how far."""
+        stored = await self._bridge.call(open_login, account_id=self._account.account_id)
+        self.cursor = dict(stored.cursor)
         asked = partial(
             queries.read_marks,
             agent_id=self._account.agent_id,
@@ -222,6 +226,11 @@ class Listener:
         async with self._storing:
             await self._accept((news,), ())
 
+    async def store_cursor(self) -> None:
+        """Store what is kept with the login beside the marks of its places."""
+        async with self._storing:
+            await self._accept((), ())
+
     async def _persist(self, heard: list[Heard]) -> None:
         """Store what was heard; while the database is away, it waits here."""
         wait = FIRST_WAIT
@@ -264,7 +273,7 @@ class Listener:
             workspace_id=self._account.workspace_id,
             agent_id=self._account.agent_id,
             platform=PLATFORM,
-            cursor={},
+            cursor=self.cursor,
             rooms=rooms,
             left=left,
         )

@@ -153,8 +153,8 @@ class Sender:
 
 
 def _reference(piece: Outgoing) -> discord.MessageReference | None:
-    if not piece.reply_to:
-        return None
+    if not piece.reply_to.isdigit():
+        return None  # nothing to answer, or a command, which is no message
     return discord.MessageReference(
         message_id=int(piece.reply_to),
         channel_id=int(piece.room_external_id),

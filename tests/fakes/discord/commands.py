@@ -105,6 +105,14 @@ class Commands:
             self.world.apps[int(command["application_id"])], user, place, SLASH, data
         )
 
+    def pick(self, user: User, message: Message, command: Json) -> Interaction:
+        """Let somebody choose an entry of a message's menu; the bot is told the whole message."""
+        app = self.world.apps[int(command["application_id"])]
+        shown = message_shapes.message(message, Viewer(app.user, True), self.speech.cdn)
+        data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
+        data |= {"target_id": str(message.id), "resolved": {"messages": {str(message.id): shown}}}
+        return self._begin(app, user, message.channel, SLASH, data)
+
     def press(self, user: User, message: Message, custom_id: str) -> Interaction:
         """Let somebody press a button of a message."""
         data: Json = {"custom_id": custom_id, "component_type": 2}

@@ -201,6 +201,16 @@ class Person:
 
         return Asked(self.stage, self.stage.do(run))
 
+    def picks(self, label: str, message: Message, bot: Bot) -> Asked:
+        """Choose an entry of a message's menu; it has to be registered."""
+
+        def pick() -> model.Interaction:
+            found = self.stage.commands.find(bot.app, message.it.channel.guild, label)
+            assert found is not None, f"{bot.name} offers no {label!r}"
+            return self.stage.commands.pick(self.user, message.it, found)
+
+        return Asked(self.stage, self.stage.do(pick))
+
     def presses(self, message: Message, custom_id: str) -> Asked:
         """Press a button."""
         assert custom_id in message.buttons, f"there is no button {custom_id}"
