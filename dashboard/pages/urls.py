@@ -11,6 +11,7 @@ from dashboard.pages import (
     costs,
     decisions,
     embeddings,
+    encryption,
     entrance,
     files,
     home,
@@ -113,6 +114,23 @@ urlpatterns = [
     path("platforms/", platforms.platforms, name="platforms"),
     path("platforms/logins/", platforms.platform_logins, name="platform_logins"),
     path("platforms/<slug:platform>/add/", platforms.login_add, name="login_add"),
+    path(
+        "logins/<uuid:login_id>/encryption/", encryption.login_encryption, name="login_encryption"
+    ),
+    path("logins/<uuid:login_id>/encryption/on/", encryption.encryption_on, name="encryption_on"),
+    path(
+        "logins/<uuid:login_id>/encryption/off/", encryption.encryption_off, name="encryption_off"
+    ),
+    path(
+        "logins/<uuid:login_id>/encryption/export/",
+        encryption.encryption_export,
+        name="encryption_export",
+    ),
+    path(
+        "logins/<uuid:login_id>/encryption/import/",
+        encryption.encryption_import,
+        name="encryption_import",
+    ),
     path("logins/<uuid:login_id>/again/", platforms.login_again, name="login_again"),
     path("logins/<uuid:login_id>/remove/", platforms.login_remove, name="login_remove"),
     path("logins/<uuid:login_id>/group/leave/", platforms.group_leave, name="group_leave"),

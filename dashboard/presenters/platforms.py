@@ -14,6 +14,7 @@ from agentapp.drafts.models import Draft
 from agentapp.identity.models import Account, User
 from agentapp.identity.platforms import Details, Platform, offered
 from agentapp.identity.queries import logins_of
+from agentapp.keyring.showing import RingShown, rings_of
 from agentapp.presence.models import Membership
 from agentapp.turns.models import Turn
 from dashboard.presenters.agents import decision_words
@@ -94,10 +95,11 @@ class LoginShown:
     places: list[PlaceShown] = field(default_factory=list)
     invitations: list[InvitationShown] = field(default_factory=list)
     groups: list[GroupShown] = field(default_factory=list)
+    ring: RingShown | None = None
 
 
 def show_logins(user: User) -> list[LoginShown]:
-    """Return the logins of a user's agents on platforms; eight queries for any number."""
+    """Return the logins of a user's agents on platforms; ten queries for any number."""
     accounts = list(logins_of(user))
     memberships: dict[uuid.UUID, list[Membership]] = defaultdict(list)
     rows = Membership.objects.filter(account__in=accounts, left_at__isnull=True)
@@ -105,7 +107,7 @@ def show_logins(user: User) -> list[LoginShown]:
         memberships[row.account_id].append(row)
     invited = show_invitations(user)
     titles = {platform.code: platform for platform in offered()}
-    trials, groups = _trials(accounts), show_groups(accounts)
+    trials, groups, rings = _trials(accounts), show_groups(accounts), rings_of(accounts)
     return [
         _show(
             account,
@@ -114,6 +116,7 @@ def show_logins(user: User) -> list[LoginShown]:
             [one for one in invited if one.account_id == account.pk],
             trials[account.pk],
             groups[account.pk],
+            rings.get(account.pk),
         )
         for account in accounts
     ]
@@ -126,6 +129,7 @@ def _show(
     invitations: list[InvitationShown],
     trial: TrialShown,
     groups: list[GroupShown],
+    ring: RingShown | None,
 ) -> LoginShown:
     is_ending = account.state == Account.State.ENDING
     state = _ENDING if is_ending else _STATES[Account.Health(account.health)]
@@ -152,7 +156,8 @@ def _show(
         has_trouble=account.health in {Account.Health.LOST, Account.Health.FAILING},
         trial=trial,
         stamp=stamp(
-            face, state, since, minute, account.last_error, places, invitations, trial, told, groups
+            *(face, state, since, minute, account.last_error, places),
+            *(invitations, trial, told, groups, ring),
         ),
         name=told.name or account.external_id,
         invite_url=told.invite_url,
@@ -160,6 +165,7 @@ def _show(
         places=places,
         invitations=invitations,
         groups=groups,
+        ring=ring,
     )
 
 

@@ -1,0 +1,152 @@
+"""Kills and takeovers of the process that holds a device's keys; another app tells what arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pytest
+from django.db import connection, transaction
+
+from agentapp.drafts.models import Outbound
+from agentapp.identity.models import Account
+from agentapp.identity.services import leases
+from agentapp.keyring.changes import KeyChanges, KeyText
+from agentapp.keyring.models import Key, Keyring
+from agentapp.keyring.services import KeysMoved, write_keys
+from bots.bridge import Bridge
+from tests.bots.matrix.peers import Peer, encrypted_room, encrypting, peer, session_ids
+from tests.bots.matrix.world import Member, answers, matrix_host, record_of
+from tests.bots.places import eventually, run, status_of
+from tests.cast import Cast
+from tests.fakes.synapse import Synapse
+from tests.faults.victims import Nursery, nursery
+
+READING = ("batch.written", "batch.committed")
+WRITING = ("keys.written", "keys.sent", "ciphertext.ready", "piece.left", "piece.marked")
+SECONDS = 20.0  # that a victim gets to reach its point
+CALM_SECONDS = 3.0  # for the first sync, or for what waits
+LEASES_PASS = 90.0  # seconds; the longest wait after a failed attempt as well
+
+
+@pytest.fixture(autouse=True)
+def clock_as_it_was(live_cast: Cast) -> Iterator[None]:
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE greenroom_clock SET shift = '0'")
+
+
+def let_leases_pass() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE greenroom_clock SET shift = shift + make_interval(secs => %s)", [LEASES_PASS]
+        )
+
+
+@dataclass
+class Storm:
+    """Ann talks with Ada in a room whose key is new with each message, while Ada's host dies."""
+
+    cast: Cast
+    room: str
+    ann: Member
+    ada: Member
+    said: list[str] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+
+    async def rage(
+        self, bridge: Bridge, app: Peer, victims: Nursery, points: tuple[str, ...]
+    ) -> None:
+        await bridge.call(self.serve, victims, "")
+        for n, point in enumerate(points):
+            self.said.append(f"question {n}")
+            await app.says(self.room, self.said[-1])
+            if point not in READING:
+                self.answered.append(f"answer {n}")
+                last = await bridge.call(answers, self.cast.ada, self.room, self.answered[-1])
+            await bridge.call(self.serve, victims, point)
+        async with matrix_host(bridge):
+            await eventually(bridge, partial(status_of, last), "published", seconds=30)
+            await eventually(bridge, self.heard_by_ada, self.said, seconds=30)
+
+    def serve(self, victims: Nursery, point: str) -> None:
+        """Have a process serve the login until it dies at a point, or for a while."""
+        seconds = SECONDS if point else CALM_SECONDS
+        ended = victims.run("serve", point=point, seconds=seconds)
+        assert not ended.failed
+        assert ended.killed == bool(point), point
+        let_leases_pass()
+        # After each failure a piece waits longer; no test does.
+        Outbound.objects.filter(attempts__gt=1).update(attempts=1)
+
+    def heard_by_ada(self) -> list[str]:
+        return [text for text in record_of(self.room) if text in set(self.said)]
+
+
+@pytest.fixture
+def storm(live_cast: Cast, synapse: Synapse) -> Storm:
+    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    encrypting(live_cast, synapse, ada)
+    room = encrypted_room(ann, ada)
+    each = {"algorithm": "m.megolm.v1.aes-sha2", "rotation_period_msgs": 1}
+    ann.sets(room, "m.room.encryption", each)
+    return Storm(live_cast, room, ann, ada)
+
+
+def test_whatever_dies_where_everything_is_read_once_and_answered_once(
+    storm: Storm, synapse: Synapse, tmp_path: Path
+) -> None:
+    async def work(bridge: Bridge) -> None:
+        async with peer(synapse, storm.ann, tmp_path / "ann") as app:
+            with nursery(log=tmp_path / "log") as victims:
+                await storm.rage(bridge, app, victims, (*READING, *WRITING))
+            await app.hears(storm.ada.user_id, *storm.answered)
+            assert app.unread() == []
+
+    run(work)
+    assert len(set(session_ids(storm.ann.reads(storm.room), storm.ada.user_id))) == len(
+        storm.answered
+    )
+
+
+def test_another_process_goes_on_with_the_same_keys_and_the_first_can_write_none(
+    live_cast: Cast, synapse: Synapse, tmp_path: Path
+) -> None:
+    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    account = encrypting(live_cast, synapse, ada)
+    room = encrypted_room(ann, ada)
+
+    async def work(bridge: Bridge) -> None:
+        async with peer(synapse, ann, tmp_path / "ann") as app:
+            for n in range(2):
+                async with matrix_host(bridge):
+                    await app.says(room, f"question {n}")
+                    await eventually(bridge, lambda n=n: record_of(room)[-1:], [f"question {n}"])
+                    draft = await bridge.call(answers, live_cast.ada, room, f"answer {n}")
+                    await eventually(bridge, partial(status_of, draft), "published")
+            await app.hears(ada.user_id, "answer 0", "answer 1")
+
+    run(work)
+    first, second = session_ids(ann.reads(room), ada.user_id)
+    assert first == second
+    stale_keys_are_refused(account)
+
+
+def stale_keys_are_refused(account: Account) -> None:
+    """Under an older fence, after the lease, or from an older version nothing is written."""
+    (held,) = leases.take_free(holder="one", platforms=["matrix"])
+    version = Keyring.objects.get(account=account).version
+    before = set(Key.objects.values_list("kind", "name", "sealed"))
+    changes = KeyChanges(version, put={("outbound", "!room"): KeyText("{}")})
+    older = KeyChanges(version - 1, put=changes.put)
+    with transaction.atomic(), pytest.raises(KeysMoved):
+        write_keys(account_id=account.pk, fence=held.fence, changes=older)
+    with transaction.atomic(), pytest.raises(KeysMoved):
+        write_keys(account_id=account.pk, fence=held.fence - 1, changes=changes)
+    let_leases_pass()
+    with transaction.atomic(), pytest.raises(KeysMoved):
+        write_keys(account_id=account.pk, fence=held.fence, changes=changes)
+    assert set(Key.objects.values_list("kind", "name", "sealed")) == before
+    assert "pickle" not in str(before)
