@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -23,6 +24,7 @@ from agentapp.identity.models import Room
 from agentapp.identity.services.logins import add_login
 from agentapp.identity.services.rooms import make_room_link
 from agentapp.intake import services as intake
+from agentapp.keyring.models import Keyring, Unread
 from agentapp.llm.models import Provider
 from agentapp.memory.models import Memory
 from agentapp.presence import arrivals
@@ -50,6 +52,7 @@ OF_AN_OWNER: dict[str, Callable[[Stage], str]] = {
     "agent_edit": lambda stage: reverse("agent_edit", args=[stage.agent.pk]),
     "turn": lambda stage: reverse("turn", args=[Turn.objects.filter(agent=stage.agent)[0].pk]),
     "platforms": lambda _: reverse("platforms"),
+    "encryption": lambda stage: reverse("login_encryption", args=[with_keys(stage)]),
     "people": lambda _: reverse("people"),
     "person": lambda stage: reverse("person", args=[remembered(stage).person_id]),
     "memory_edit": lambda stage: reverse("memory_edit", args=[remembered(stage).pk]),
@@ -62,6 +65,26 @@ OF_AN_OWNER: dict[str, Callable[[Stage], str]] = {
     "second factor": lambda _: reverse("mfa_index"),
     "nothing here": lambda _: "/nothing/here/",
 }
+
+
+def with_keys(stage: Stage) -> uuid.UUID:
+    """Have the agent's login read encrypted rooms, but for two messages."""
+    account = stage.agent.accounts.get(platform="matrix")
+    fingerprint = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789+/abcde"
+    ring, _ = Keyring.objects.get_or_create(
+        account=account,
+        workspace=stage.workspace,
+        device="VQXWLBGTZE",
+        fingerprint=fingerprint,
+    )
+    Unread.objects.bulk_create(
+        (
+            Unread(keyring=ring, room_external_id="!r", external_id=f"${n}", key_name="k")
+            for n in range(2)
+        ),
+        ignore_conflicts=True,
+    )
+    return account.pk
 
 
 def remembered(stage: Stage) -> Memory:
