@@ -14,7 +14,6 @@ from agentapp.intake.seen import RoomNews
 from bots.bridge import Bridge
 from bots.discord.gateway import Gateway
 from bots.discord.listening import Book, Listener, Mark
-from bots.discord.parse import Viewer, parse_message
 from bots.discord.places import place_of
 
 logger = logging.getLogger(__name__)
@@ -37,13 +36,11 @@ class Backfill:
         client: Gateway,
         book: Book,
         listener: Listener,
-        viewer: Viewer,
     ) -> None:
         self._bridge = bridge
         self._client = client
         self._book = book
         self._listener = listener
-        self._viewer = viewer
 
     async def catch_up(self) -> None:
         """Read every place up to its newest message, the liveliest first.
@@ -115,10 +112,11 @@ class Backfill:
 
     async def _store_page(self, channel_id: int, mark: Mark, page: list[discord.Message]) -> None:
         place = self._place(channel_id, mark)
-        said = [parse_message(one, viewer=self._viewer, place=place) for one in page]
+        heard = [self._listener.understood(one, place) for one in page]
         newest = page[-1].id
-        items = tuple(one for one in said if one is not None)
-        await self._listener.store(RoomNews(place, items, read_to=str(newest)))
+        items = tuple(item for one in heard for item in one.items)
+        calls = [one.call for one in heard if one.call]
+        await self._listener.store(RoomNews(place, items, read_to=str(newest)), calls)
         mark.read_to = max(mark.read_to, newest)
 
     async def _skip(self, channel_id: int, mark: Mark) -> None:

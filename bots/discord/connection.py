@@ -23,7 +23,7 @@ from bots.discord.commands import Commands, fingerprint, registered
 from bots.discord.errors import IntentsMissing, LoginLost, NotReached, Silent, translated
 from bots.discord.gateway import Gateway, ack_age, beat_seconds
 from bots.discord.listening import Book, Listener, Mark, reachable
-from bots.discord.parse import PLATFORM, Viewer
+from bots.discord.parse import PLATFORM
 from bots.discord.places import group_of, hindrance, place_of
 from bots.typing import Typing
 
@@ -230,7 +230,6 @@ class Connection:
             client=self._client,
             book=self._book,
             listener=self._listener,
-            viewer=Viewer(self._account.workspace_id, self._account.external_id),
         )
         while True:
             await self._behind.wait()

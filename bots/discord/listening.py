@@ -15,13 +15,15 @@ from functools import partial
 import discord
 from django.db import Error as DatabaseError
 
+from agentapp.commands.services import carry_out
+from agentapp.commands.shapes import Call
 from agentapp.foundation import faults
 from agentapp.foundation.envelope import Place
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.identity.services.logins import open_login
 from agentapp.intake import queries
 from agentapp.intake.batches import accept_batch
-from agentapp.intake.seen import Batch, Item, Left, RoomNews
+from agentapp.intake.seen import Batch, Item, Left, Remark, RoomNews
 from bots.bridge import Bridge
 from bots.discord.gateway import Gateway
 from bots.discord.parse import (
@@ -33,6 +35,7 @@ from bots.discord.parse import (
     parse_reaction,
 )
 from bots.discord.places import may_see, place_of
+from bots.discord.typed import typed_call
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ class Heard:
     items: tuple[Item, ...] = ()
     newest: int = 0
     left: str = ""
+    call: Call | None = None
 
 
 @dataclass
@@ -150,8 +154,7 @@ class Listener:
         place = self._place(message) if self._book.reads(message.channel) else None
         if place is None:
             return
-        said = parse_message(message, viewer=self._viewer, place=place)
-        heard = Heard(place, (said,) if said else (), newest=message.id)
+        heard = self.understood(message, place)
         mark = self._book.mark_of(message.channel, place)
         if not mark.is_behind:
             self._put(heard)
@@ -159,6 +162,15 @@ class Listener:
             mark.held.append(heard)
         else:
             self.overflowed = True
+
+    def understood(self, message: discord.Message, place: Place) -> Heard:
+        """Return what a message is: something said, or a command, which nobody answers in words."""
+        said = parse_message(message, viewer=self._viewer, place=place)
+        if said is None:
+            return Heard(place, newest=message.id)
+        name = self._client.user.name if self._client.user else ""
+        call = typed_call(message, said, account=self._account, bot_name=name)
+        return Heard(place, (Remark(said) if call else said,), newest=message.id, call=call)
 
     def _place(self, message: discord.Message) -> Place | None:
         place = place_of(message.channel)
@@ -221,10 +233,16 @@ class Listener:
                 heard.append(self._waiting.get_nowait())
             await self._persist(heard)
 
-    async def store(self, news: RoomNews) -> None:
+    async def store(self, news: RoomNews, calls: Iterable[Call] = ()) -> None:
         """Store what was fetched from one place."""
         async with self._storing:
+            await self._carry_out(calls)
             await self._accept((news,), ())
+
+    async def _carry_out(self, calls: Iterable[Call]) -> None:
+        # A command is carried out once; were the batch first, a crash between would lose it.
+        for call in calls:
+            await self._bridge.call(carry_out, call)
 
     async def store_cursor(self) -> None:
         """Store what is kept with the login beside the marks of its places."""
@@ -243,6 +261,7 @@ class Listener:
             async with self._storing:
                 rooms = tuple(self._news(heard))
                 left = tuple(Left(one.place, True, one.left) for one in heard if one.left)
+                await self._carry_out(one.call for one in heard if one.call)
                 await self._accept(rooms, left)
                 for news in rooms:
                     if news.read_to:

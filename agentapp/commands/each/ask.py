@@ -53,4 +53,5 @@ COMMAND = Command(
     description="Ask the agent something, as if you wrote to it.",
     carry_out=_ask,
     options=(Option("text", "What to ask", OptionKind.TEXT, is_required=True, most=MAX_WORDS),),
+    is_private=False,
 )

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from agentapp.commands import registry
+from agentapp.commands.models import CommandCall
 from agentapp.commands.shapes import Where
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft
@@ -127,8 +128,13 @@ def test_what_is_asked_with_a_command_is_answered_like_a_message(
             await let_into(bridge, live_cast, live_cast.ada, tea)
             ask = partial(ann.runs, "/ask", tea, bot, text="Tea or coffee?")
             asked = await told(bridge, ask)
-            assert asked.answer()
-            await eventually(bridge, partial(record_of, tea), ["Tea or coffee?"])
+            assert asked.answer() == "> Tea or coffee?"
+            assert not asked.is_private
+            await eventually(bridge, lambda: "Tea or coffee?" in record_of(tea), True)
+            shown = tea.said("> Tea or coffee?").id
+            await bridge.call(partial(answers, live_cast.ada, tea, "Tea.", to=shown))
+            said = await bridge.call(tea.said, "Tea.")
+            assert said.answers == tea.said("> Tea or coffee?").id
 
     run(work)
     question = Message.objects.get(text="Tea or coffee?")
@@ -181,3 +187,31 @@ def test_moderators_commands_are_asked_for_their_right_again(
 
     run(work)
     assert membership_of(live_cast.ada, tea) == "muted"
+
+
+def test_what_is_typed_is_a_command_too_also_while_nobody_listens(
+    live_cast: Cast, discord: Discord
+) -> None:
+    bot = discord.bot("ada")
+    pond = discord.guild("Pond", bot)
+    tea, ann, mod = pond.channel("tea"), pond.member("ann"), pond.moderator("mod")
+    login_agent(live_cast, live_cast.ada, bot)
+
+    async def work(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await let_into(bridge, live_cast, live_cast.ada, tea)
+            await bridge.call(mod.says, tea, f"!mute {bot.name} 2h")
+            await eventually(bridge, partial(membership_of, live_cast.ada, tea), "muted")
+            await bridge.call(ann.says, tea, "!unmute ada")
+            await bridge.call(ann.says, tea, "Never mind the muting")
+            await eventually(bridge, lambda: len(record_of(tea)) >= 3, True)
+            assert await bridge.call(membership_of, live_cast.ada, tea) == "muted"
+        await bridge.call(ann.says, tea, f"{bot.mention} leave me alone")
+        async with discord_host(bridge):
+            await eventually(bridge, stops, 1)
+
+    def stops() -> int:
+        return CommandCall.objects.filter(command="stop", is_done=True).count()
+
+    run(work)
+    assert stops() == 1

@@ -47,7 +47,8 @@ class Member:
     user: User
     joined_at: float
     nick: str | None = None
-    granted: int = 0  # permissions beyond those of everybody
+    role: int | None = None  # of one's own, for permissions beyond those of everybody
+    granted: int = 0  # those permissions
 
 
 @dataclass(eq=False)

@@ -42,8 +42,9 @@ class Guild:
         return person
 
     def grants(self, who: Person | Bot, *names: str) -> None:
-        member = self.it.members[who.user.id]
-        member.granted = sum(BITS[name] for name in names)
+        """Give somebody a role of their own with these permissions; see permissions.BITS."""
+        bits = sum(BITS[name] for name in names)
+        self.stage.do(self.stage.world.grant, self.it, who.user, bits)
 
     def welcomes(self, who: Person | Bot) -> None:
         self.stage.do(self.stage.world.join, self.it, who.user)

@@ -98,7 +98,7 @@ def member(one: Member, *, with_user: bool = True) -> Json:
         "nick": one.nick,
         "avatar": None,
         "banner": None,
-        "roles": [],
+        "roles": [str(one.role)] if one.role else [],
         "joined_at": written(one.joined_at),
         "premium_since": None,
         "deaf": False,
@@ -128,13 +128,23 @@ def role_of_everyone(guild: Guild) -> Json:
     }
 
 
+def role_of(one: Member) -> Json:
+    """Return somebody's own role."""
+    usual = {"color": 0, "hoist": False, "managed": False, "mentionable": False, "flags": 0}
+    usual |= {"description": None, "icon": None, "unicode_emoji": None}
+    own = {"id": str(one.role), "name": one.user.name, "permissions": str(one.granted)}
+    colors = {"primary_color": 0, "secondary_color": None, "tertiary_color": None}
+    return usual | own | {"position": 1, "colors": colors}
+
+
 def guild(one: Guild) -> Json:
+    own = [role_of(who) for who in one.members.values() if who.role]
     return {
         "id": str(one.id),
         "name": one.name,
         "owner_id": str(one.owner.id),
         "icon": None,
-        "roles": [role_of_everyone(one)],
+        "roles": [role_of_everyone(one), *own],
         "emojis": [],
         "stickers": [],
         "features": [],

@@ -96,6 +96,15 @@ class World:
         if app is not None:
             self.hub.say_to(app, "GUILD_CREATE", guild, lambda _: shapes.guild_create(guild, app))
 
+    def grant(self, guild: Guild, user: User, bits: int) -> None:
+        """Give a member a role of their own, or change what it allows."""
+        member = guild.members[user.id]
+        is_new = member.role is None
+        member.role, member.granted = member.role or self.clock.snowflake(), bits
+        told = {"guild_id": str(guild.id), "role": shapes.role_of(member)}
+        event = "GUILD_ROLE_CREATE" if is_new else "GUILD_ROLE_UPDATE"
+        self.hub.say_in_guild(event, guild, lambda _: told)
+
     def leave(self, guild: Guild, user: User) -> None:
         guild.members.pop(user.id)
         gone = {"guild_id": str(guild.id), "user": shapes.user(user)}
