@@ -37,8 +37,8 @@ def expire_words() -> int:
 
 
 @transaction.atomic
-def dismiss(*, user: User, call_id: int) -> None:
-    """Take away an answer that its reader has seen.
+def dismiss(*, user: User, call_id: int) -> int | None:
+    """Take away an answer that its reader has seen; return the room in which it stood.
 
     Writes: CommandCall (the words go), Event `command.dismissed`.
 
@@ -63,3 +63,4 @@ def dismiss(*, user: User, call_id: int) -> None:
         actor_id=user.pk,
         payload={"call": row.pk},
     )
+    return row.room_id

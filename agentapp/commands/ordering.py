@@ -23,7 +23,7 @@ def carry_out(asked: Asked) -> Said:
         each.agent.name for each in _meant(asked) if moderation.obey(_order(call, each.agent_id))
     ]
     if not changed:
-        return Said(NOTHING, is_told=True)
+        return Said(NOTHING, is_told=True, is_done=False)
     return Said(_DONE[call.command].format(", ".join(changed)), is_told=True)
 
 

@@ -42,13 +42,13 @@ def readers_of(asked: Asked) -> str:
 
 
 def shown_to(user: User, *, room_id: int) -> QuerySet[CommandCall]:
-    """Return the answers for this user's eyes that wait in a web room, the oldest first."""
+    """Return the answers for this user's eyes that wait in a web room, the newest first."""
     return CommandCall.objects.filter(
         Q(words_until__isnull=True) | Q(words_until__gt=GreenroomNow()),
         room_id=room_id,
         handle__user=user,
         is_shown=True,
-    ).order_by("pk")
+    ).order_by("-pk")
 
 
 def _listed(names: list[str]) -> str:

@@ -48,6 +48,14 @@ def definitions(*, offered: Where | None = None) -> list[Command]:
     return [one for one in known().values() if offered is None or offered in one.offered]
 
 
+def usage(command: Command) -> str:
+    """Say what follows a command's name; what may be left out stands in brackets, "" is nothing."""
+    return " ".join(
+        f"<{option.name}>" if option.is_required else f"[{option.name}]"
+        for option in command.options
+    )
+
+
 def parse(
     text: str,
     *,

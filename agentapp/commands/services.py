@@ -136,7 +136,7 @@ def _done(command: Command, call: Call, row: CommandCall, here: Here) -> Answer:
     row.room, row.is_private, row.is_done = here.room, is_private, True
     row.words = said.words
     is_web = call.shows_answer and call.platform == LOCAL
-    row.is_shown = is_web and is_private and said.is_done and bool(said.words)
+    row.is_shown = is_web and is_private and said.is_done and not said.is_told
     row.words_until = None if row.is_shown else GreenroomNow() + KEPT
     row.agent_id = said.agent_id or call.agent_id or next(iter(agents), None)
     if said.words and not said.is_told and (said.is_public or not call.shows_answer):

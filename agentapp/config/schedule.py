@@ -18,6 +18,7 @@ TICKS = [
     Tick("lanes", "agentapp.tick_lanes", 5, "finds lanes whose wake-up was lost"),
     Tick("gateway-watchdog", "agentapp.tick_gateway", 30, "settles calls whose worker died"),
     Tick("safety-expiry", "agentapp.tick_safety", 60, "writes the event of an ended suspension"),
+    Tick("commands", "agentapp.tick_commands", 60, "lets go of answered words and ended quiets"),
     Tick("draft-expiry", "agentapp.tick_drafts", 60, "expires, warns, withdraws stale replies"),
     Tick(
         "memory-indexing", "agentapp.tick_memory", 30, "embeds what could not be embedded at once"

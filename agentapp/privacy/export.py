@@ -28,6 +28,7 @@ def export_person(*, person: Person, agents: Collection[Agent]) -> dict[str, obj
             "id": person.pk,
             "name": person.name,
             "neverRemember": person.never_remember,
+            "leftAloneSince": _time(person.stopped_at),
             "handles": [
                 {"platform": handle.platform, "id": handle.external_id, "name": handle.name}
                 for handle in person.identities.order_by("pk")

@@ -16,6 +16,8 @@ from agentapp.identity.models import Identity, Person, Room
 from agentapp.relations import queries, rules
 from agentapp.relations.models import Quiet, Relationship
 
+BATCH = 200  # quiets whose end is written at once
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -136,16 +138,34 @@ def end_quiet(*, room: Room, person: Person | None, by: Identity) -> bool:
     return bool(ended)
 
 
+@transaction.atomic
+def expire_quiets() -> int:
+    """Let go of quiets whose time is over; they hold no more already. Returns how many.
+
+    Writes: Quiet, Event `quiet.ended`.
+    """
+    over = list(
+        Quiet.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("room", "person")
+        .filter(until__lte=clock.now())
+        .order_by("pk")[:BATCH]
+    )
+    Quiet.objects.filter(pk__in=[row.pk for row in over]).delete()
+    for row in over:
+        _tell_quiet("ended", row.room, row.person, None)
+    return len(over)
+
+
 def _holds(row: Quiet) -> bool:
     return row.until is None or row.until > clock.now()
 
 
-def _tell_quiet(what: str, room: Room, person: Person | None, by: Identity) -> None:
+def _tell_quiet(what: str, room: Room, person: Person | None, by: Identity | None) -> None:
     events.record(
         type=f"quiet.{what}",
         subject_kind="person" if person else "room",
         subject_id=person.pk if person else room.pk,
         workspace_id=room.workspace_id,
         room_id=room.pk,
-        payload={"by_handle": by.pk},
+        payload={"by_handle": by.pk if by else None},
     )

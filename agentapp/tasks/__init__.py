@@ -5,6 +5,7 @@ Named as in the beat table. Every one gives its database connection back.
 
 from __future__ import annotations
 
+from agentapp.tasks.commands import tick_commands
 from agentapp.tasks.demo import tick_demo
 from agentapp.tasks.drafts import tick_drafts
 from agentapp.tasks.gateway import tick_gateway
@@ -14,6 +15,7 @@ from agentapp.tasks.safety import tick_safety
 from agentapp.tasks.talks import tick_talks
 
 __all__ = [
+    "tick_commands",
     "tick_demo",
     "tick_drafts",
     "tick_gateway",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_GET, require_POST
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from agentapp.commands import registry
+from agentapp.commands import links, registry
 from agentapp.commands.clearing import dismiss
 from agentapp.commands.services import carry_out
-from agentapp.commands.shapes import Call, Parsed
+from agentapp.commands.shapes import Call, Parsed, Where
 from agentapp.conversation.models import Message
 from agentapp.foundation.envelope import Author, Place
 from agentapp.foundation.errors import Invalid
@@ -19,8 +22,8 @@ from agentapp.identity.models import Room
 from agentapp.identity.policy import Verb
 from agentapp.identity.services.people import LOCAL, ensure_local_identity, user_handle
 from agentapp.presence.models import Membership
-from dashboard.pages.frame import done, member, page, show
-from dashboard.presenters.asides import show_asides
+from dashboard.pages.frame import done, is_fragment, is_insecure, member, page, show
+from dashboard.presenters.asides import CommandShown, show_asides, show_commands
 
 KEY_BYTES = 12
 
@@ -94,13 +97,43 @@ def _call(request: HttpRequest, room: Room, parsed: Parsed, target: Message | No
 def room_asides(request: HttpRequest, room_id: int) -> HttpResponse:
     """Show the answers for one's own eyes that wait in a room."""
     policy.get(Room, member(request), pk=room_id)
-    context = {"asides": show_asides(member(request), room_id=room_id)}
-    return show(request, "parts/asides.html", context)
+    return _asides(request, room_id)
 
 
 @page
 @require_POST
 def aside_dismiss(request: HttpRequest, call_id: int) -> HttpResponse:
     """Take an answer away that one has read."""
-    dismiss(user=member(request), call_id=call_id)
-    return done(request, to="rooms")
+    room_id = dismiss(user=member(request), call_id=call_id)
+    if room_id is None or not is_fragment(request):
+        return done(request, to="rooms")
+    return _asides(request, room_id)
+
+
+def _asides(request: HttpRequest, room_id: int) -> HttpResponse:
+    context = {"asides": show_asides(member(request), room_id=room_id)}
+    return show(request, "parts/asides.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def answer(request: HttpRequest, token: str) -> HttpResponse:
+    """Show a button for a link to private words; the button shows them, once."""
+    context: dict[str, object] = {"insecure": is_insecure(request)}
+    if request.method == "GET" and links.is_open(token):
+        return render(request, "dashboard/answer.html", context)
+    try:
+        if request.method == "POST":
+            context["words"] = links.open_once(token)
+            return render(request, "dashboard/answer.html", context)
+    except links.LinkSpent:
+        pass
+    return render(request, "dashboard/answer_gone.html", context, status=HTTPStatus.GONE)
+
+
+def offered_commands(request: HttpRequest, room: Room) -> list[CommandShown]:
+    """Return the commands that whoever looks may type in a web room; none elsewhere."""
+    if room.platform != LOCAL:
+        return []
+    where = Where.DIRECT if room.kind == Room.Kind.DIRECT else Where.ROOM
+    return show_commands(where, is_moderator=_moderates(request, room))

@@ -127,6 +127,7 @@ def _shown(
     context = {
         "frame": frame,
         "message": shown,
+        "room": room,
         "emojis": EMOJIS,
         "can_chat": room.platform == "local" and policy.can(user, Verb.CHAT, room),
         "error": error,

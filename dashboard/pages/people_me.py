@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from agentapp.commands.clearing import forget_words
 from agentapp.foundation import clock
 from agentapp.identity.models import Agent, Person
 from agentapp.memory.models import Memory
@@ -47,6 +48,7 @@ def me_export(request: HttpRequest, room_id: int) -> HttpResponse:
 def me_forget(request: HttpRequest, room_id: int) -> HttpResponse:
     """Let all agents start again with whoever asks, and show what went."""
     row, agents = _self(request, room_id)
+    forget_words(person=row)
     receipt = privacy.forget(person=row, agents=agents, by=member(request))
     return receipt_page(request, row, receipt, back=reverse("me", args=[room_id]))
 

@@ -24,7 +24,7 @@ from agentapp.identity.services.people import LOCAL
 from agentapp.intake import services as intake
 from agentapp.presence import services as presence
 from dashboard.forms import RoomForm, RoomNameForm
-from dashboard.pages.asking import asked_with_command
+from dashboard.pages.asking import asked_with_command, offered_commands
 from dashboard.pages.frame import Frame, done, given_files, is_fragment, member, page, show
 from dashboard.presenters.asides import show_asides
 from dashboard.presenters.doors import show_offers
@@ -260,8 +260,11 @@ def talk(request: HttpRequest, row: Room, *, before: int | None = None) -> dict[
 def _room(
     request: HttpRequest, row: Room, *, status: int = HTTPStatus.OK, **changed: object
 ) -> HttpResponse:
-    asides = show_asides(member(request), room_id=row.pk)
-    context = {**talk(request, row), **_beside(request, row), "asides": asides, **changed}
+    typed = {
+        "asides": show_asides(member(request), room_id=row.pk),
+        "commands": offered_commands(request, row),
+    }
+    context = {**talk(request, row), **_beside(request, row), **typed, **changed}
     return show(request, "dashboard/room.html", context, section="rooms", status=status)
 
 

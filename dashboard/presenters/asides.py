@@ -24,9 +24,8 @@ class AsideShown:
 
 
 def show_asides(user: User, *, room_id: int) -> list[AsideShown]:
-    """Return what waits for this user in a room, the oldest first; one query."""
-    newest = shown_to(user, room_id=room_id).order_by("-pk")[:MOST]
-    rows = sorted(newest, key=lambda row: row.pk)
+    """Return what waits for this user in a room, the newest first; one query."""
+    rows = shown_to(user, room_id=room_id)[:MOST]
     return [AsideShown(row.pk, row.command, row.words, row.created_at) for row in rows]
 
 

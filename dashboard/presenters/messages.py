@@ -57,7 +57,12 @@ class ReactionShown:
 
 @dataclass(frozen=True, slots=True)
 class MessageShown:
-    """One message. `is_follow` means: right after another one of the same author."""
+    """One message.
+
+    Attributes:
+        is_follow: Right after another one of the same author.
+        is_ours: One of this host's agents wrote it.
+    """
 
     id: int
     author: Face
@@ -67,6 +72,7 @@ class MessageShown:
     is_deleted: bool
     is_follow: bool
     is_mine: bool
+    is_ours: bool
     has_why: bool
     can_correct: bool
     quote: QuoteShown | None
@@ -110,6 +116,7 @@ def _show(message: Message, before: Message | None, *, user_id: int, has_why: bo
         is_deleted=message.deleted_at is not None,
         is_follow=is_follow,
         is_mine=message.author is not None and message.author.user_id == user_id,
+        is_ours=message.author is not None and message.author.agent_id is not None,
         has_why=has_why,
         can_correct=_is_keeper(message, user_id),
         quote=quote,

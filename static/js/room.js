@@ -114,6 +114,7 @@ function startComposer() {
     toEnd();
     const frame = document.getElementById("messages").closest("[data-live]");
     refresh(frame);
+    refresh(document.getElementById("asides"));
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "r" || isTyping(event) || isBusy()) return;

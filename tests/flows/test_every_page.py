@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from django.urls import reverse
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from agentapp.commands import links
+from agentapp.commands.models import CommandCall
 from agentapp.drafts.models import Draft
 from agentapp.drafts.services import attach
 from agentapp.files.services import Given
@@ -185,6 +188,19 @@ def give_logins(stage: Stage) -> None:
         )
 
 
+def private_answer(stage: Stage) -> str:
+    """Have the member ask something on a platform that shows nothing to one person alone."""
+    handle = identity.ensure_local_identity(user=stage.member, workspace=stage.workspace)
+    with transaction.atomic():
+        row = CommandCall.objects.create(
+            workspace=stage.workspace, key=secrets.token_hex(8), command="why", handle=handle
+        )
+        row.words = "Because you asked."
+        (address,) = (word for word in links.hand_over(row).split() if "/answer/" in word)
+        row.save()
+    return address[address.index("/answer/") :]
+
+
 def of_a_visitor(stage: Stage) -> dict[str, str]:
     return {
         "login": reverse("account_login"),
@@ -192,6 +208,8 @@ def of_a_visitor(stage: Stage) -> dict[str, str]:
         "spent link": "/start/spent/",
         "join": f"/join/{make_room_link(room_id=stage.room.pk, by=stage.owner)}/",
         "ended invitation": "/join/ended/",
+        "answer": private_answer(stage),
+        "answer gone": "/answer/gone/",
     }
 
 

@@ -23,6 +23,7 @@ from agentapp.llm.models import LLMCall
 from agentapp.memory.queries.sources import get_memorable_message
 from agentapp.relations.models import Quiet
 from agentapp.relations.rules import mentions
+from agentapp.relations.services import expire_quiets
 from tests.agentapp.commands.asking import call
 from tests.agentapp.engine.stage import Stage
 from tests.cast import Cast, make_message
@@ -116,6 +117,14 @@ def test_quiet_is_for_one_room_and_ends_by_itself(stage: Stage) -> None:
     with clock.shifted(timedelta(hours=2, seconds=1)):
         stage.say("@Ada, and here?")
         assert cast.lounge.pk in {each.turn.room_id for each in stage.decide()}
+
+
+def test_the_end_of_a_quiet_is_written_once(stage: Stage) -> None:
+    carry_out(call(stage.cast, "quiet", options={"hours": 2.0}))
+    assert expire_quiets() == 0
+    Quiet.objects.update(until=clock.now())
+    assert [expire_quiets(), expire_quiets()] == [1, 0]
+    assert Event.objects.filter(type="quiet.ended").count() == 1
 
 
 def test_quiet_off_takes_it_back(stage: Stage) -> None:

@@ -241,7 +241,7 @@ def test_words_in_a_room_that_ask_about_oneself_are_answered_and_not_said(
     cast: Cast, sam: Client, visit: Visit, slash: str
 ) -> None:
     make_memory(cast, cast.sam)
-    say, here = (reverse(name, args=[cast.lounge.pk]) for name in ("room_say", "room"))
+    say, here = (reverse(name, args=[cast.lounge.pk]) for name in ("room_say", "room_asides"))
     before = Message.objects.count()
 
     for words, answer in [
