@@ -207,11 +207,13 @@ def take_turn(*, begun: Begun, is_interrupted: Callable[[], bool] = lambda: Fals
         nothing = Thought(code="nothing_left", error="There was nothing left to answer.")
         act.give_up(begun=begun, thought=nothing)
         return
+    faults.passing("prompt.assembled")
     thought = think(begun=begun, prompt=prompt, is_interrupted=is_interrupted)
     if thought.code == "stopped":
         act.give_up(begun=begun, thought=thought)
         return
     act.remember(begun=begun, prompt=prompt)
+    faults.passing("memory.written")
     if thought.code:
         act.give_up(begun=begun, thought=thought)
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 
-# In the order in which a message passes them.
+# In the order in which a message passes them; then what members, owners and clocks do beside it.
 POINTS = (
     "batch.written",
     "batch.committed",
@@ -17,13 +17,16 @@ POINTS = (
     "lane.claimed",
     "decision.written",
     "turn.begun",
+    "prompt.assembled",
     "call.opened",
     "call.streaming",
     "call.answered",
     "call.settled",
+    "memory.written",
     "draft.written",
     "turn.ended",
     "approval.written",
+    "lease.taken",
     "claim.written",
     "piece.claimed",
     "piece.leaving",
@@ -33,11 +36,28 @@ POINTS = (
     "piece.left",
     "piece.marked",
     "piece.settled",
+    "lease.given",
+    "lost.written",
+    "unknown.leased",
+    "unknown.settled",
     "file.fetched",
     "file.examined",
     "file.written",
     "file.uploading",
     "file.uploaded",
+    "edit.written",
+    "rejection.written",
+    "undo.written",
+    "retraction.written",
+    "stop.written",
+    "stop.committed",
+    "lift.written",
+    "stop.ended",
+    "expiry.written",
+    "loss.written",
+    "talk.claimed",
+    "talk.written",
+    "vector.written",
 )
 
 _armed = ""

@@ -9,6 +9,7 @@ from django.db import transaction
 from agentapp.drafts.services import block_login
 from agentapp.identity.models import Account, User
 from agentapp.identity.services import logins
+from agentapp.keyring.services import drop_keys
 from agentapp.notifications.services import notify
 from agentapp.presence import services as presence
 
@@ -39,6 +40,7 @@ def login_ended(*, account_id: uuid.UUID, fence: int, error: str = "") -> bool:
     """
     if not logins.ended(account_id=account_id, fence=fence, error=error):
         return False
+    drop_keys(account_id=account_id)
     block_login(account_id=account_id, reason="The login was removed.")
     presence.leave_all(account_id=account_id, by=None)
     if error:

@@ -14,7 +14,7 @@ class KeyMaker(Protocol):
 
     Attributes:
         own: The names of what makes a login the device that it is.
-        lasting: Kinds of keys that are good for a later device of the login as well.
+        lasting: Kinds of keys that stay when a login's encryption is turned on anew.
         portable: The kind of those keys that other programs of the platform take.
     """
 

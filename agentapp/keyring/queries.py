@@ -96,15 +96,16 @@ def _read(account_id: uuid.UUID, rows: QuerySet[Key]) -> ReadKeys:
 
 
 def unread_with(
-    *, account_id: uuid.UUID, names: Sequence[str] | None, kind: str
+    *, account_id: uuid.UUID, names: Sequence[str] | None, kind: str, after: int = 0
 ) -> list[StoredSealed]:
-    """Return what was kept unread and has its key now, the oldest first; at most 500.
+    """Return what was kept unread and has its key now, the oldest first; at most `MOST_AT_ONCE`.
 
     Args:
         names: Of the keys that are new; None for any that is there.
         kind: Of those keys.
+        after: The number of the last one that was looked at.
     """
-    rows = Unread.objects.filter(keyring=account_id)
+    rows = Unread.objects.filter(keyring=account_id, pk__gt=after)
     if names is not None:
         rows = rows.filter(key_name__in=names)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -20,6 +21,7 @@ TABLE = "agentapp_key"
 MOST_OF_OWNER = 2_000  # keys of one kind that one handle can leave here
 MOST_UNREAD = 5_000  # of one login; the oldest go first
 MOST_CONTENT = 100_000  # characters of something unread
+UNREAD_FOR = timedelta(days=30)
 
 _PUT = """
 INSERT INTO agentapp_key (keyring_id, kind, name, owner, sealed, changed_at)
@@ -123,6 +125,7 @@ def _keep_unread(account_id: uuid.UUID, kept: tuple[Sealed, ...]) -> None:
         ),
         ignore_conflicts=True,
     )
+    Unread.objects.filter(keyring=account_id, created_at__lt=GreenroomNow() - UNREAD_FOR).delete()
     rows = Unread.objects.filter(keyring=account_id).order_by("-pk")
     beyond = rows.values_list("pk", flat=True)[MOST_UNREAD:].first()
     if beyond is not None:
@@ -143,6 +146,11 @@ def device_changed(*, account_id: uuid.UUID, fence: int) -> bool:
         return False
     record_encryption("off", account, None, reason="device")
     return True
+
+
+def drop_keys(*, account_id: uuid.UUID) -> None:
+    """Forget all keys of a login that has ended, inside the caller's transaction."""
+    Keyring.objects.filter(account=account_id).delete()
 
 
 def record_encryption(what: str, account: Account, by: User | None, **payload: object) -> None:

@@ -72,9 +72,8 @@ def _keep_drawn(opened: _Opened, drawn: MadeKeys) -> None:
     )
     if ring.is_on:
         raise Conflict("Encryption is turned on already.")
-    if ring.device != drawn.device:
-        # What the old device agreed on is of no use; what rooms are read with still is.
-        Key.objects.filter(keyring=ring).exclude(kind__in=opened.maker.lasting).delete()
+    # What was agreed on before may have moved on unseen: while it was off, or since a backup.
+    Key.objects.filter(keyring=ring).exclude(kind__in=opened.maker.lasting).delete()
     put_keys(account_id=account.pk, keys=drawn.keys)
     Keyring.objects.filter(pk=ring.pk).update(
         device=drawn.device, fingerprint=drawn.fingerprint, version=F("version") + 1

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from agentapp.events import services as events
 from agentapp.events.models import Event
+from agentapp.foundation import faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.gathering import Gathered
 from agentapp.foundation.prepared import Change, prepared_update
@@ -154,6 +155,7 @@ def lose(call_id: int, *, is_dead: bool = False) -> bool:
             return False
         call = LLMCall.objects.get(pk=call_id)
         events.record_many([_lost(call)])
+        faults.passing("loss.written")
         lost = Settlement(
             call_id,
             Reservation.State.LOST,

@@ -8,6 +8,7 @@ import time
 
 from django.template import engines
 
+from agentapp.foundation import faults
 from agentapp.foundation.secrets import digest
 from agentapp.llm import gateway
 from agentapp.llm.errors import (
@@ -49,6 +50,7 @@ def close_due(*, limit: int = MAX_TALKS) -> int:
         talk = talks.claim_talk() if time.monotonic() - began < MAX_SECONDS else None
         if talk is None:
             break
+        faults.passing("talk.claimed")
         ended += _go_over(talk)
     return ended
 

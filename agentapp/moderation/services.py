@@ -11,7 +11,7 @@ from agentapp.drafts.publication.claiming import LEASE_SECONDS, agents_in_flight
 from agentapp.drafts.services import block_open
 from agentapp.events.services import record
 from agentapp.feedback.services import reward
-from agentapp.foundation import clock
+from agentapp.foundation import clock, faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict, Invalid, NotFound
 from agentapp.foundation.text import one_line
@@ -44,6 +44,7 @@ def suspend(
         Invalid: `until` lies in the past.
     """
     action = _commit_stop(agent_id=agent_id, by=by, until=until, reason=one_line(reason, limit=400))
+    faults.passing("stop.committed")
     _drain(agent_id)
     return action
 
@@ -68,6 +69,7 @@ def lift(*, agent_id: int, by: User | None) -> ModerationAction:
         if action is None:
             raise Conflict("This agent is not suspended.")
         _end(action, state=ModerationAction.State.LIFTED, by=by)
+        faults.passing("lift.written")
     return action
 
 
@@ -89,6 +91,7 @@ def expire_due() -> int:
     )
     for action in due:
         _end(action, state=ModerationAction.State.EXPIRED, by=None)
+        faults.passing("stop.ended")
     return len(due)
 
 
@@ -122,6 +125,7 @@ def _commit_stop(
         note=reason,
     )
     _record("agent.suspended", action, by, epoch=state.epoch, held_back=held_back)
+    faults.passing("stop.written")
     _tell_owner(agent, by, f"{agent.name} was suspended. {reason}".strip())
     return action
 

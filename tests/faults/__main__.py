@@ -18,7 +18,7 @@ from tests.services import running_services
 def main() -> int:
     """Rage, read the rooms and say what was found; 1 when anything went wrong."""
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
-    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--kills", type=int, default=10_000)
     kills = parser.parse_args().kills
     with running_services() as environment, tempfile.TemporaryDirectory() as folder:
         os.environ.update(environment, DJANGO_SETTINGS_MODULE="agentapp.config.settings")
@@ -40,7 +40,7 @@ def _storm(kills: int, *, log: Path) -> int:
         found = storm.calm()
     for point, count in sorted(storm.kills.items()):
         print(f"  {point:20}{count:6}")
-    for what in ("lost", "doubled", "reordered"):
+    for what in ("lost", "doubled", "reordered", "unwanted"):
         if getattr(found, what):
             print(f"{what}: {', '.join(getattr(found, what))}")
     print(
@@ -53,6 +53,7 @@ def _storm(kills: int, *, log: Path) -> int:
                 "lost": len(found.lost),
                 "doubled": len(found.doubled),
                 "reordered": len(found.reordered),
+                "unwanted": len(found.unwanted),
                 "sent_after_suspension": found.after_suspension,
                 "seconds": round(time.monotonic() - begun, 1),
             }

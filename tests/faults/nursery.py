@@ -9,6 +9,7 @@ It holds no thread and no database connection. One JSON object per line goes in,
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -39,6 +40,8 @@ def main() -> None:
     adapter_for("openai")
     embed(["warm up"])
     mutations.apply(sys.argv[1])
+    gc.collect()
+    gc.freeze()  # so that victims need not copy what they only look at
     _say({"roles": list(roles.ROLES)})
     for line in sys.stdin:
         command = json.loads(line)

@@ -24,13 +24,13 @@ from agentapp.identity.models import User
 from agentapp.identity.services import leases
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake import services as intake
-from agentapp.moderation import services as moderation
 from bots import delivery
 from bots.bridge import Bridge
 from bots.delivery import Delivery
 from bots.host import Host, holder_name
 from bots.local.client import LocalConnector
 from bots.matrix.client import MatrixConnector
+from tests.faults.errands import ERRAND_OF, ERRANDS
 
 # What waits for its turn in a host waits less here.
 HASTE = {"POLL_SECONDS": 0.03, "LOST_SECONDS": 0.03, "GATHER_SECONDS": 0.005}
@@ -145,23 +145,19 @@ async def _serve(seconds: float) -> None:
     bridge.close()
 
 
-def suspend(*, agent_id: int) -> None:
-    """Stop an agent; returns when nothing of it begins to leave any more."""
-    with fresh_connection():
-        moderation.suspend(agent_id=agent_id, by=None)
-
-
 ROLES: dict[str, Callable[..., None]] = {
     "say": say,
     "work": work,
     "approve": approve,
     "send": send,
+    "look": look_back,
     "serve": serve,
-    "suspend": suspend,
+    **ERRANDS,
 }
 
 # Whose work passes a point.
 ROLE_OF = {
+    **ERRAND_OF,
     "batch.written": "serve",
     "batch.committed": "serve",
     "intake.written": "say",
@@ -169,13 +165,16 @@ ROLE_OF = {
     "lane.claimed": "work",
     "decision.written": "work",
     "turn.begun": "work",
+    "prompt.assembled": "work",
     "call.opened": "work",
     "call.streaming": "work",
     "call.answered": "work",
     "call.settled": "work",
+    "memory.written": "work",
     "draft.written": "work",
     "turn.ended": "work",
     "approval.written": "approve",
+    "lease.taken": "send",
     "claim.written": "send",
     "piece.claimed": "send",
     "piece.leaving": "send",
@@ -185,6 +184,10 @@ ROLE_OF = {
     "piece.left": "send",
     "piece.marked": "send",
     "piece.settled": "send",
+    "lease.given": "send",
+    "lost.written": "look",
+    "unknown.leased": "look",
+    "unknown.settled": "look",
     "file.fetched": "serve",
     "file.examined": "serve",
     "file.written": "serve",
@@ -192,5 +195,6 @@ ROLE_OF = {
     "file.uploaded": "serve",
 }
 
-# What a message of a web room passes on its way; the others lie on the way of one from a platform.
-WEB_POINTS = tuple(point for point in POINTS if ROLE_OF[point] != "serve")
+# What the answer to a message of a web room passes on its way. The others lie beside, or on the way
+# of one from a platform.
+WEB_POINTS = tuple(p for p in POINTS if ROLE_OF[p] != "serve" and p not in ERRAND_OF)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 from django.db import connection
@@ -25,13 +25,17 @@ from tests.cast import SPEC, make_user
 from tests.fakes.connecting import connect, give_budget
 from tests.fakes.model_server import ModelServer
 from tests.faults import roles
+from tests.faults.beside import Beside
+from tests.faults.errands import ERRAND_OF
 from tests.faults.victims import Nursery
 
 KILLS_PER_ROOM = 150  # a member may ask an agent 60 times a day
 LEASE_PASSES = 25  # seconds; longer than the leases of lanes and pieces
 BACK_OFF_PASSES = 60  # seconds; longer than a piece waits that did not arrive
 STOP_EVERY, SEND_EVERY = 3, 2  # answers
+BESIDE = 4  # kills of something else, for each answer
 AT_ONCE = 2  # rooms in which something is asked before processes are killed
+LEAVE_IT_OPEN = {"piece.claimed", "piece.leaving"}  # so that somebody has to look for the piece
 LIVES = 3  # processes killed over the same piece of work; one more has to be left
 ROUNDS = 40  # of undisturbed work until nothing is left
 _TOKEN = re.compile(r"q\d{4}")
@@ -56,12 +60,14 @@ class Found:
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
     reordered: tuple[str, ...]
+    unwanted: tuple[str, ...]  # what was refused, taken back or held back
     after_suspension: int
 
     @property
     def is_clean(self) -> bool:
         """Say whether nothing went wrong."""
-        return not (self.lost or self.doubled or self.reordered or self.after_suspension)
+        wrong = self.lost or self.doubled or self.reordered or self.unwanted
+        return not (wrong or self.after_suspension)
 
 
 def answer(body: dict[str, Any]) -> str:
@@ -92,6 +98,10 @@ class Storm:
             for n in range(2 * AT_ONCE * (1 + kills // (2 * AT_ONCE * KILLS_PER_ROOM)))
         ]
         self._stop_place = self._open("Stops", self._stopped, mode="own")
+        cards = self._make_agent("Cy")
+        self._beside = Beside(
+            self, agent=cards, room=self._open("Cards", cards, mode="approve").room
+        )
         nursery.warm(**self._question(self.places[0], agent=self._agent))
 
     def _make_agent(self, name: str) -> Agent:
@@ -126,15 +136,26 @@ class Storm:
         roles.work()
         self._kill_each(by_role["approve"], "approve")
         roles.approve()
-        self._let_pass(6)  # seconds in which an approval can be undone
+        self.let_pass(6)  # seconds in which an approval can be undone
         for point in by_role["send"]:
-            self._kill(point, "send")
+            self.kill(point, "send")
+            if point in LEAVE_IT_OPEN:
+                self._kill_each(by_role["look"], "look")
             roles.look_back()
-            self._let_pass(BACK_OFF_PASSES)
+            self.let_pass(BACK_OFF_PASSES)
 
     def _kill_each(self, points: Iterable[str], role: str, **arguments: object) -> None:
         for point in points:
-            self._kill(point, role, **arguments)
+            self.kill(point, role, **arguments)
+
+    def kill_beside(self, point: str) -> None:
+        """Cut off what an owner, a moderator or the clock does at this point."""
+        self._beside.kill_at(point)
+
+    def ask(self) -> dict[str, Any]:
+        """Return a question that has to be answered, in one of the rooms."""
+        self._strikes += 1
+        return self._question(self.places[self._strikes % len(self.places)], agent=self._agent)
 
     def stop_amid_sending(self) -> None:
         """Suspend an agent while a sender is at work; count what appears after that returned."""
@@ -158,7 +179,7 @@ class Storm:
     def calm(self, *, rounds: int = ROUNDS) -> Found:
         """Let everything that is left be done, and read the rooms."""
         for _ in range(rounds):
-            self._let_pass(LEASE_PASSES)
+            self.let_pass(LEASE_PASSES)
             roles.work()
             roles.approve()
             roles.send()
@@ -175,11 +196,13 @@ class Storm:
             once = list(dict.fromkeys(answered))
             if once != [token for token in place.asked if token in set(once)]:
                 reordered.append(str(place.room))
+        missing, twice, unwanted = self._beside.found()
         return Found(
             events=self._asked,
-            lost=tuple(self._missing()),
-            doubled=tuple(doubled),
+            lost=(*self._missing(), *missing),
+            doubled=(*doubled, *twice),
             reordered=tuple(reordered),
+            unwanted=tuple(unwanted),
             after_suspension=self._late,
         )
 
@@ -203,16 +226,17 @@ class Storm:
             "key": token,
         }
 
-    def _kill(self, point: str, role: str, **arguments: object) -> None:
+    def kill(self, point: str, role: str, **arguments: object) -> None:
+        """Let a process do something and die at a point of it."""
         ended = self._nursery.run(role, point=point, **arguments)
         if ended.killed:
             self.kills[point] += 1
         else:
             self.survivors.append(f"{point}{' (failed)' if ended.failed else ''}")
-        self._let_pass(LEASE_PASSES)
+        self.let_pass(LEASE_PASSES)
 
     @staticmethod
-    def _let_pass(seconds: float) -> None:
+    def let_pass(seconds: float) -> None:
         """Move the clock of every process."""
         with connection.cursor() as cursor:
             cursor.execute(
@@ -252,18 +276,21 @@ def ways() -> Iterator[tuple[str, ...]]:
     leaves = of["send"].index("piece.left")
     before, after = of["send"][:leaves], of["send"][leaves:]
     for n in count():
-        chosen = {of["say"][n % 2], after[n % len(after)], *of["approve"][: n % 2]}
+        chosen = {of["say"][n % 2], after[n % len(after)], *of["approve"][: n % 2], *of["look"]}
         for points, some in ((of["work"], LIVES), (before, LIVES - 1)):
             chosen |= {points[(n * some + k) % len(points)] for k in range(some)}
         yield tuple(point for point in roles.WEB_POINTS if point in chosen)
 
 
 def rage(storm: Storm, *, kills: int) -> None:
-    """Kill on the way of answer after answer; suspend and deliver now and then."""
+    """Kill on the way of answer after answer and beside it; suspend and deliver now and then."""
+    beside = cycle(ERRAND_OF)
     for n, points in enumerate(ways()):
         if storm.kills.total() + len(storm.survivors) >= kills:
             return
         storm.kill_at(*points)
+        for _ in range(BESIDE):
+            storm.kill_beside(next(beside))
         if n % STOP_EVERY == 0:
             storm.stop_amid_sending()
         if n % SEND_EVERY == 0:

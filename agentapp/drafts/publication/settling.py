@@ -140,6 +140,8 @@ def reclaim_lost() -> int:
         .order_by("pk")[:BATCH]
     )
     _to_unknown(lost, "Its sender stopped before the platform answered.")
+    if lost:
+        faults.passing("lost.written")
     return len(lost)
 
 
@@ -165,6 +167,8 @@ def unknown_due(*, holder: str, accounts: Sequence[uuid.UUID]) -> list[Outgoing]
         holder=holder, not_before=GreenroomNow() + timedelta(seconds=READ_BACK_WITHIN_SECONDS)
     )
     deadline = time.monotonic() + READ_BACK_WITHIN_SECONDS
+    if pieces:
+        faults.passing("unknown.leased")
     return [outgoing(piece, deadline=deadline) for piece in pieces]
 
 
@@ -190,7 +194,9 @@ def resolve_unknown(
         Draft.objects.filter(pk=piece.draft_id, status=Draft.Status.UNKNOWN).update(
             status=Draft.Status.PUBLISHING
         )
-    return mark_failed(outbound_id=outbound_id, holder=holder, error="It had not arrived.")
+    is_settled = mark_failed(outbound_id=outbound_id, holder=holder, error="It had not arrived.")
+    faults.passing("unknown.settled")
+    return is_settled
 
 
 def _held(holder: str) -> QuerySet[Outbound]:

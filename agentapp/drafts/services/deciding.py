@@ -51,6 +51,7 @@ def edit(
     _apply_edit(draft, text=text, emoji=emoji, by=by)
     note(draft, "edited", by_id=by.pk)
     note(draft, "updated", by_id=by.pk)
+    faults.passing("edit.written")
     return draft
 
 
@@ -112,6 +113,7 @@ def reject(*, draft_id: int, by: User, reason: str = "", chip: str = "") -> Draf
         value=rules.REWARD_REJECTED,
         note=draft.reason,
     )
+    faults.passing("rejection.written")
     return draft
 
 
@@ -139,7 +141,9 @@ def undo(*, draft_id: int, by: User) -> Draft:
     draft = Draft.objects.select_for_update().filter(pk=draft_id).first()
     if draft is None or draft.status != Draft.Status.APPROVED:
         raise TooLateToUndo
-    return return_to_owner(draft, by_id=by.pk, what="undone", reason="")
+    draft = return_to_owner(draft, by_id=by.pk, what="undone", reason="")
+    faults.passing("undo.written")
+    return draft
 
 
 def return_to_owner(draft: Draft, *, by_id: int | None, what: str, reason: str) -> Draft:
@@ -194,6 +198,7 @@ def retract(*, draft_id: int, by: User | None) -> Draft:
     )
     outbox.wake()
     note(draft, "retracting", by_id=by.pk if by else None)
+    faults.passing("retraction.written")
     return draft
 
 

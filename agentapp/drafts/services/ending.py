@@ -15,7 +15,7 @@ from agentapp.drafts import rules
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.events.models import Event
 from agentapp.events.services import record_many
-from agentapp.foundation import clock
+from agentapp.foundation import clock, faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.notifications.services import notify
 
@@ -29,7 +29,10 @@ def expire_due() -> int:
     rows = _locked(
         Draft.objects.filter(status=Draft.Status.PENDING, expires_at__lte=GreenroomNow())
     )
-    return _end(rows, status=Draft.Status.EXPIRED, what="expired", reason="Nobody decided in time.")
+    reason = "Nobody decided in time."
+    ended = _end(rows, status=Draft.Status.EXPIRED, what="expired", reason=reason)
+    faults.passing("expiry.written")
+    return ended
 
 
 @transaction.atomic

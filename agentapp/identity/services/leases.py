@@ -19,6 +19,7 @@ from django.db.models import Case, F, Q, Value, When
 
 from agentapp.events import services as events
 from agentapp.events.models import Event
+from agentapp.foundation import faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.prepared import planned
 from agentapp.identity.models import Account, Runner
@@ -127,6 +128,7 @@ def take_free(
         taken = [HeldAccount(*row) for row in cursor.fetchall()]
     if taken:
         _record("account.leased", holder, len(taken))
+        faults.passing("lease.taken")
     return taken
 
 
@@ -187,6 +189,7 @@ def give_back(*, holder: str, accounts: Collection[uuid.UUID] | None = None) -> 
     )
     if given:
         _record("account.released", holder, given)
+        faults.passing("lease.given")
     return given
 
 

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from agentapp.conversation.models import Message
 from agentapp.events import services as events
+from agentapp.foundation import faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.prepared import planned
 from agentapp.memory import queries, rules
@@ -142,6 +143,7 @@ def set_vector(*, memory_id: int, text: str, vector: Vector, making: Making = OW
         embedding_model=making.name,
         embedding_dimensions=making.dimensions,
     )
+    faults.passing("vector.written")
     return taken == 1
 
 

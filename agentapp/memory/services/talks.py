@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from agentapp.events import services as events
+from agentapp.foundation import faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.errors import Conflict
 from agentapp.identity.models import Person
@@ -139,6 +140,7 @@ def close_talk(
         made = sum([_keep_summary(talk, said, gist), _keep_last_word(talk, said)])
         made += sum(_keep_fact(talk, said, noted) for noted in gist.facts)
     _record("talk.closed", talk, {"outcome": outcome, "memories": made})
+    faults.passing("talk.written")
     return made
 
 
