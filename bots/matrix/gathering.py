@@ -23,6 +23,7 @@ class RoomEvents:
     Attributes:
         is_repeated: A first sync only says again what is known of it.
         entered_at: When the login came in, as far as these events say it.
+        has_moves: Somebody came or went.
     """
 
     view: RoomView
@@ -30,6 +31,7 @@ class RoomEvents:
     gap: str = ""
     entered_at: datetime | None = None
     is_repeated: bool = False
+    has_moves: bool = False
 
 
 class Gatherer:
@@ -66,7 +68,10 @@ class Gatherer:
         if room_id not in self.inside:
             # What was said before it came is none of its business.
             events = after_edge(events, self._is_own_entry)
-        return RoomEvents(view, tuple(events), missed.gap, self._entered_at(state), is_repeated)
+        moves = (event.get("type") == "m.room.member" for event in [*missed.events, *state])
+        return RoomEvents(
+            view, tuple(events), missed.gap, self._entered_at(state), is_repeated, any(moves)
+        )
 
     async def _missed(self, room_id: str, joined: Mapping[str, object], since: str) -> Missed:
         """Return what a limited timeline left out."""

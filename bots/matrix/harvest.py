@@ -91,7 +91,6 @@ class Harvester:
         self._gatherer = Gatherer(
             server=server, own_id=account.external_id, inside=inside, views=self.views
         )
-        self._has_retried = False
 
     async def read(self, answer: Mapping[str, object], *, since: str) -> Harvest:
         """Return what an answer holds, gathered and harvested."""
@@ -168,9 +167,7 @@ class Harvester:
         """Take in keys; return what can be read with them that came before."""
         if self._crypt is None:
             return {}
-        names = await self._crypt.reader.take_in(answer)
-        is_first, self._has_retried = not self._has_retried, True
-        return await self._crypt.reader.late(None if is_first else names)
+        return await self._crypt.reader.late(await self._crypt.reader.take_in(answer))
 
     def _let_go(self, late: Sequence[Late]) -> None:
         for one in late:
@@ -216,6 +213,8 @@ class Harvester:
         """Return what is new in a room; None where a first sync only repeats what is known."""
         view = gathered.view
         found.entered.add(view.room_id)
+        if self._crypt is not None and (gathered.has_moves or gathered.gap):
+            self._crypt.writer.members_changed(view.room_id)
         if gathered.is_repeated and not late:
             return None
         self._let_go(late)

@@ -47,13 +47,15 @@ class Crypt:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Take in one sync alone. What it changed has to be stored inside, or is forgotten."""
-        async with self.ring.turn():
-            yield
+        try:
+            async with self.ring.turn():
+                yield
+        except BaseException:
+            self.reader.look_again()
+            raise
 
     async def opened(self, room_id: str, events: Sequence[Event]) -> list[Event]:
         """Return a room's events, in plain as far as its keys are here; inside a turn."""
-        if any(event.get("type") == "m.room.member" for event in events):
-            self.writer.members_changed(room_id)
         await self.reader.load_for(room_id, events)
         return [self.reader.opened(room_id, event) for event in events]
 

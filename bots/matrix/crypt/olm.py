@@ -64,10 +64,11 @@ def sealed_of(event: Mapping[str, Any], device: Device) -> Sealed | None:
     if not sender or not is_key(curve) or curve == device.curve() or not isinstance(part, Mapping):
         return None
     kind, body = part.get("type"), part.get("body")
-    if isinstance(kind, bool) or kind not in {0, 1} or len(str(body)) > MOST_BODY:
+    is_whole = type(kind) is int and kind in {0, 1} and isinstance(body, str)
+    if not is_whole or len(str(body)) > MOST_BODY:
         return None
     try:
-        return Sealed(sender, str(curve), int(kind), to_bytes(body))
+        return Sealed(sender, str(curve), int(str(kind)), to_bytes(body))
     except Invalid:
         return None
 

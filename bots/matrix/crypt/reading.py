@@ -50,6 +50,8 @@ class Reader:
         self._device = device
         self._bridge = bridge
         self._account_id = account.account_id
+        # Names of keys that came, and the last of what was kept that was looked at for them.
+        self._ripe: list[tuple[tuple[str, ...] | None, int]] = [(None, 0)]
 
     async def take_in(self, answer: Mapping[str, object]) -> set[str]:
         """Take in what a sync holds for this device; return the names of new room keys."""
@@ -125,31 +127,44 @@ class Reader:
         if event_id and user_of(event.get("sender")) and len(content) <= MOST_CONTENT:
             self._ring.keep(Sealed(room_id, event_id, name, content))
 
-    async def late(self, names: set[str] | None) -> dict[str, list[Late]]:
-        """Return what was kept and may be read with keys that are there now, by room.
+    async def late(self, names: set[str]) -> dict[str, list[Late]]:
+        """Return what was kept and can be read now, by room; what is too much for once comes later.
 
         Args:
-            names: Of the keys that are new; None for all.
+            names: Of the keys that are new.
         """
-        if names is not None and not names:
-            return {}
-        rows: list[StoredSealed] = await self._bridge.call(
+        if names:
+            self._ripe.append((tuple(sorted(names)), 0))
+        found: dict[str, list[Late]] = {}
+        count = 0
+        while self._ripe and count < queries.MOST_AT_ONCE:
+            wanted, after = self._ripe.pop(0)
+            rows = await self._unread(wanted, after)
+            count += len(rows)
+            if len(rows) == queries.MOST_AT_ONCE:
+                self._ripe.insert(0, (wanted, rows[-1].number))
+            await self._ring.load((INBOUND, row.sealed.key_name) for row in rows)
+            for row in rows:
+                room_id, event = row.sealed.room_external_id, json.loads(row.sealed.content)
+                plain = read_event(self._ring, room_id, event)
+                if plain is not None:
+                    found.setdefault(room_id, []).append(Late(row.number, plain))
+        return found
+
+    def look_again(self) -> None:
+        """Look once more at everything that was kept: what came of the last look is not stored."""
+        self._ripe = [(None, 0)]
+
+    async def _unread(self, names: tuple[str, ...] | None, after: int) -> list[StoredSealed]:
+        return await self._bridge.call(
             partial(
                 queries.unread_with,
                 account_id=self._account_id,
-                names=None if names is None else sorted(names),
+                names=names,
                 kind=INBOUND,
+                after=after,
             )
         )
-        await self._ring.load((INBOUND, row.sealed.key_name) for row in rows)
-        found: dict[str, list[Late]] = {}
-        for row in rows:
-            event = json.loads(row.sealed.content)
-            room_id = row.sealed.room_external_id
-            plain = read_event(self._ring, room_id, event)
-            if plain is not None:
-                found.setdefault(room_id, []).append(Late(row.number, plain))
-        return found
 
 
 def _is_encrypted(event: Event) -> bool:

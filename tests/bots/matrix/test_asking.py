@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from agentapp.drafts.models import Draft
+from agentapp.engine.worker import work_lanes
 from agentapp.events.models import Event
-from agentapp.identity.models import Identity
+from agentapp.identity.models import Account, Identity, Person
 from agentapp.intake.models import Lane
 from agentapp.llm.models import LLMCall
 from agentapp.memory.models import Memory
+from agentapp.turns.models import Turn
 from bots.bridge import Bridge
 from tests.bots.matrix.world import (
     Member,
@@ -98,4 +100,48 @@ def test_two_agents_read_a_wish_and_one_answers_where_nobody_else_reads(
     assert Draft.objects.count() == 2
     wishes = Lane.objects.filter(room__external_id=tea).values_list("wanted_through", flat=True)
     assert set(wishes) == {min(wishes)}  # the greeting; the wish itself woke nobody
+    assert not LLMCall.objects.exists()
+
+
+def test_stop_in_words_is_for_all_agents_and_answered_once(
+    live_cast: Cast, synapse: Synapse
+) -> None:
+    ben, tea, direct = a_room_and_a_direct_one(live_cast, synapse)
+    ada = Account.objects.get(agent=live_cast.ada, platform="matrix").external_id
+    person = Person.objects.filter(identities__external_id=ben.user_id)
+
+    def is_stopped() -> bool:
+        return person.filter(stopped_at__isnull=False).exists()
+
+    def ignored() -> int:
+        work_lanes(limit=10)
+        return Turn.objects.filter(agent=live_cast.ada, outcome="left_alone").count()
+
+    async def work(bridge: Bridge) -> None:
+        async with matrix_host(bridge):
+            for agent in (live_cast.ada, live_cast.bo):
+                await connected(bridge, agent)
+                await eventually(bridge, partial(membership_of, agent, tea), "active")
+            await eventually(bridge, partial(membership_of, live_cast.ada, direct), "active")
+
+            await bridge.call(ben.says, direct, "good evening")
+            seen = Identity.objects.filter(external_id=ben.user_id, rooms__room__external_id=direct)
+            await eventually(bridge, seen.exists, True)
+            await bridge.call(ben.says, tea, f"{ada}: Lass mich in Ruhe!")
+            await eventually(bridge, is_stopped, True)
+            await eventually(bridge, lambda: len(notices(ben, direct)), 1)
+            await bridge.call(ben.says, tea, f"{ada}: are you there?")
+            await eventually(bridge, ignored, 1)
+            await bridge.call(ben.says, tea, f"{ada}, start again")
+            await eventually(bridge, is_stopped, False)
+            await bridge.call(ben.says, direct, "!why")
+            await eventually(bridge, lambda: len(notices(ben, direct)), 3)
+
+    run(work)
+    stopped, again, why = notices(ben, direct)
+    assert "You are left alone" in stopped
+    assert "again" in again
+    assert "a fixed text of the host" in why
+    assert notices(ben, tea) == []
+    assert set(Draft.objects.values_list("metadata__code", flat=True)) == {"command"}
     assert not LLMCall.objects.exists()

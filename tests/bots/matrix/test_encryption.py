@@ -186,11 +186,14 @@ def test_a_room_key_that_comes_late_opens_what_came_before_it_once_and_in_order(
                 assert not await bridge.call(is_wanted, live_cast.ada)
                 await bridge.call(ann.redacts, room, last)
                 await eventually(bridge, partial(unread_of, account), 3)
-            async with matrix_host(bridge):  # another process, to which the key then comes
-                await app.gives(ada.user_id, key)
+            await app.gives(ada.user_id, key)  # while nobody listens
+            async with matrix_host(bridge):
                 await eventually(bridge, partial(record_of, room), ["one", "two", "three"])
                 assert await bridge.call(unread_of, account) == 0
+                key = await app.keeps_key_back(room)
                 await app.says(room, "four")
+                await eventually(bridge, partial(unread_of, account), 1)
+                await app.gives(ada.user_id, key)
                 await eventually(bridge, partial(record_of, room), ["one", "two", "three", "four"])
 
     run(work)
