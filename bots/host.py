@@ -24,6 +24,7 @@ from agentapp.identity.services.leases import HealthReport, HeldAccount, Renewed
 from agentapp.intake.departures import login_ended
 from agentapp.presence.health import note_health
 from bots.bridge import Bridge
+from bots.cards import Cards
 from bots.cargo import Cargo
 from bots.connector import Connector
 from bots.delivery import Delivery
@@ -95,6 +96,7 @@ class Host:
             bridge=bridge, holder=self.holder, connectors=self.served_connectors
         )
         self._errands = Errands(bridge=bridge, connectors=self.served_connectors)
+        self._cards = Cards(bridge=bridge, connectors=self.served_connectors)
         self._cargo = Cargo(bridge=bridge, holder=self.holder, connectors=self.served_connectors)
         self._sharing = Sharing(is_busy=self._is_busy, let_go=self._let_go)
 
@@ -122,6 +124,7 @@ class Host:
         for worker in workers:
             worker.cancel()
         self._errands.stop()
+        self._cards.stop()
         self._cargo.stop()
         await self._sharing.stop()
         await asyncio.gather(*workers, return_exceptions=True)
@@ -172,6 +175,7 @@ class Host:
             await asyncio.sleep(0)  # local ones are up at once; tell of it in this round
         await self._pass_on_reports()
         await self._errands.look()
+        await self._cards.look()
         await self._cargo.look()
 
     async def _agree_with(self, renewed: Renewed) -> None:

@@ -105,6 +105,7 @@ class Platform(Protocol):
 
     Attributes:
         most_characters: Code points that one message may have there.
+        has_cards: Approval cards with buttons can be shown there.
     """
 
     code: str
@@ -113,6 +114,7 @@ class Platform(Protocol):
     invite_hint: str
     questions: tuple[Question, ...]
     most_characters: int
+    has_cards: bool
 
     def handle_of(self, answers: Mapping[str, str]) -> str:
         """Return which login the answers are about, as far as they say it; asks nobody."""

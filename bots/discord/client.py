@@ -10,6 +10,7 @@ import aiohttp
 import discord
 from django.db import Error as DatabaseError
 
+from agentapp.cards.showing import CardFace
 from agentapp.foundation.envelope import (
     Author,
     AuthorKind,
@@ -26,6 +27,7 @@ from agentapp.identity.services.logins import open_login
 from agentapp.intake import services as intake
 from bots.bridge import Bridge
 from bots.connector import Accept, FileTooLong, NotSent
+from bots.discord import cards
 from bots.discord.address import FileAddress, checked_file_url, point
 from bots.discord.connection import Connection, closed
 from bots.discord.errors import (
@@ -138,6 +140,12 @@ class DiscordConnector:
     async def upload(self, content: bytes, *, content_type: str, name: str, room: str) -> str:
         """Do nothing: Discord takes a file together with the message that shows it."""
         return PLATFORM
+
+    async def show_card(self, face: CardFace) -> tuple[str, str]:
+        """Show an approval card in somebody's direct chat, or change the one that stands."""
+        self._refusals.check()
+        with translated():
+            return await cards.show(self._connected(), face)
 
     async def set_typing(self, room_external_id: str, *, on: bool) -> None:
         """Show that this bot is writing; that fades by itself."""

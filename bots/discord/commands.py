@@ -26,7 +26,7 @@ from bots.discord.places import place_of
 logger = logging.getLogger(__name__)
 
 SLASH, MENU = 1, 3  # Discord's types of commands
-MODERATORS = str(discord.Permissions(manage_messages=True).value)
+MODERATORS = discord.Permissions(manage_messages=True).value
 _KINDS = {
     OptionKind.TEXT: 3,
     OptionKind.COUNT: 4,

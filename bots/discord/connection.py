@@ -18,6 +18,7 @@ from agentapp.intake.seen import RoomNews
 from agentapp.presence import doorways
 from bots.bridge import Bridge
 from bots.connector import SendRefused
+from bots.discord import cards
 from bots.discord.backfill import Backfill
 from bots.discord.commands import Commands, fingerprint, registered
 from bots.discord.errors import IntentsMissing, LoginLost, NotReached, Silent, translated
@@ -186,6 +187,8 @@ class Connection:
         try:
             if interaction.type is discord.InteractionType.application_command:
                 await self._commands.answer(interaction)
+            elif interaction.type is discord.InteractionType.component:
+                await cards.press(interaction, bridge=self._bridge)
         except Exception:  # one odd question must not end the connection
             logger.exception("a command could not be answered")
 

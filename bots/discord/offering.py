@@ -20,6 +20,7 @@ class DiscordPlatform:
     code = PLATFORM
     title = "Discord"
     most_characters = 2_000  # code points
+    has_cards = True
     lead = (
         "Make an application at discord.com/developers, then copy the token from its Bot page. "
         "Leave everything else there as it is."

@@ -37,6 +37,7 @@ def typed_call(
         command=parsed.command.name,
         external_id=said.external_id,
         options=parsed.options,
+        agent_id=account.agent_id if said.place.kind == "direct" else None,
         target=said.reply_to,
         called=parsed.called,
         mentions=said.mentions,

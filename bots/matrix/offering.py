@@ -22,6 +22,7 @@ class MatrixPlatform:
     code = PLATFORM
     title = "Matrix"
     most_characters = MOST_CHARACTERS
+    has_cards = False
     lead = "Make a user for the agent on a homeserver first, as you would for a person."
     invite_hint = "Invite it into a room with any Matrix app. The invitation then waits here."
     questions: tuple[Question, ...] = (

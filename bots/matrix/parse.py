@@ -141,7 +141,7 @@ def _message(
     is_sticker = event.get("type") == "m.sticker"
     text = text_of(content, is_sticker=is_sticker, is_reply=bool(answered))
     files = () if is_sticker else files_of(content)
-    if not text.strip() and not files:
+    if (not text.strip() and not files) or _is_between_apps(content):
         return None
     is_notice = content.get("msgtype") == "m.notice"
     if is_notice:
@@ -160,6 +160,12 @@ def _message(
         files=files,
     )
     return Said(incoming, is_notice, thread)
+
+
+def _is_between_apps(content: Event) -> bool:
+    """Say whether a message is one app's word to another, such as a wish to compare keys."""
+    kind = content.get("msgtype")
+    return isinstance(kind, str) and kind.startswith("m.key.verification.")
 
 
 def _answered(relation: Event, thread: str) -> str:

@@ -8,10 +8,11 @@ from http import HTTPStatus
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET, require_POST
 
+from agentapp.cards.linking import make_code, unlink
 from agentapp.foundation.errors import AgentError
 from agentapp.identity import policy
 from agentapp.identity.models import Account
-from agentapp.identity.platforms import Platform, WrongAnswer, offered, offered_as
+from agentapp.identity.platforms import Details, Platform, WrongAnswer, offered, offered_as
 from agentapp.identity.policy import Verb
 from agentapp.identity.queries import agents_of, logins_of
 from agentapp.identity.services import logins
@@ -122,6 +123,28 @@ def group_leave(request: HttpRequest, login_id: uuid.UUID) -> HttpResponse:
     group_id = request.POST.get("group", "")
     name = doorways.leave_group(account_id=row.pk, group_id=group_id, by=member(request))
     return done(request, to="platforms", said=f"It leaves {name}.")
+
+
+@page
+@require_POST
+def cards_code(request: HttpRequest, login_id: uuid.UUID) -> HttpResponse:
+    """Make a code with which this person proves their handle to a login."""
+    row = _login(request, login_id)
+    code = make_code(account_id=row.pk, by=member(request))
+    name = Details.unpacked(row.details).name or row.external_id
+    if is_fragment(request):
+        return show(request, "parts/login_code.html", {"code": code, "name": name})
+    said = f"Write /link {code} to {name} in a direct message within ten minutes."
+    return done(request, to="platforms", said=said)
+
+
+@page
+@require_POST
+def cards_end(request: HttpRequest) -> HttpResponse:
+    """Bring this person no more cards."""
+    _owner(request)
+    unlink(by=member(request))
+    return done(request, to="platforms", said="Approvals wait here only.")
 
 
 @page

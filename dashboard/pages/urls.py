@@ -134,6 +134,8 @@ urlpatterns = [
     path("logins/<uuid:login_id>/again/", platforms.login_again, name="login_again"),
     path("logins/<uuid:login_id>/remove/", platforms.login_remove, name="login_remove"),
     path("logins/<uuid:login_id>/group/leave/", platforms.group_leave, name="group_leave"),
+    path("logins/<uuid:login_id>/cards/", platforms.cards_code, name="cards_code"),
+    path("cards/end/", platforms.cards_end, name="cards_end"),
     path("doorways/<int:doorway_id>/pick/", platforms.doorway_pick, name="doorway_pick"),
     path(
         "memberships/<int:membership_id>/accept/",

@@ -18,6 +18,7 @@ from agentapp.keyring.showing import RingShown, rings_of
 from agentapp.presence.models import Membership
 from agentapp.turns.models import Turn
 from dashboard.presenters.agents import decision_words
+from dashboard.presenters.card_links import CardsShown, show_links
 from dashboard.presenters.doors import InvitationShown, show_invitations
 from dashboard.presenters.doorways import GroupShown, show_groups
 from dashboard.presenters.faces import Face, agent_face
@@ -96,10 +97,11 @@ class LoginShown:
     invitations: list[InvitationShown] = field(default_factory=list)
     groups: list[GroupShown] = field(default_factory=list)
     ring: RingShown | None = None
+    cards: CardsShown | None = None
 
 
 def show_logins(user: User) -> list[LoginShown]:
-    """Return the logins of a user's agents on platforms; ten queries for any number."""
+    """Return the logins of a user's agents on platforms; eleven queries for any number."""
     accounts = list(logins_of(user))
     memberships: dict[uuid.UUID, list[Membership]] = defaultdict(list)
     rows = Membership.objects.filter(account__in=accounts, left_at__isnull=True)
@@ -108,6 +110,7 @@ def show_logins(user: User) -> list[LoginShown]:
     invited = show_invitations(user)
     titles = {platform.code: platform for platform in offered()}
     trials, groups, rings = _trials(accounts), show_groups(accounts), rings_of(accounts)
+    cards = show_links(user, accounts)
     return [
         _show(
             account,
@@ -117,6 +120,7 @@ def show_logins(user: User) -> list[LoginShown]:
             trials[account.pk],
             groups[account.pk],
             rings.get(account.pk),
+            cards.get(account.pk),
         )
         for account in accounts
     ]
@@ -130,6 +134,7 @@ def _show(
     trial: TrialShown,
     groups: list[GroupShown],
     ring: RingShown | None,
+    cards: CardsShown | None,
 ) -> LoginShown:
     is_ending = account.state == Account.State.ENDING
     state = _ENDING if is_ending else _STATES[Account.Health(account.health)]
@@ -157,7 +162,7 @@ def _show(
         trial=trial,
         stamp=stamp(
             *(face, state, since, minute, account.last_error, places),
-            *(invitations, trial, told, groups, ring),
+            *(invitations, trial, told, groups, ring, cards),
         ),
         name=told.name or account.external_id,
         invite_url=told.invite_url,
@@ -166,6 +171,7 @@ def _show(
         invitations=invitations,
         groups=groups,
         ring=ring,
+        cards=cards,
     )
 
 

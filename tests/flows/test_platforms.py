@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from agentapp.identity.models import Account, Agent, Room
 from agentapp.presence.models import Membership
 from tests.bots.matrix.test_rooms import seen_as
 from tests.bots.matrix.world import Member
-from tests.fakes.discord import Discord
+from tests.fakes.discord import Bot, Discord, Person, Place
 from tests.fakes.model_server import ModelServer
 from tests.fakes.synapse import Synapse
 from tests.flows.conftest import Opener
@@ -107,35 +107,25 @@ def test_an_agent_is_connected_let_in_asked_and_answers_once_on_discord(
 ) -> None:
     bot = discord.bot("mira")
     page = open_browser(f"/platforms/?agent={careful.agent.pk}", user=careful.owner)
-    form = page.locator("#login-discord")
-    form.get_by_label("Token").fill("not a token")
-    form.get_by_role("button", name="Check it, then save").click()
-    expect(form.locator(".error")).to_contain_text("Discord does not know this token")
-    form.get_by_label("Token").fill(bot.token)
-    form.get_by_label("Let it read everything").check()
-    form.get_by_role("button", name="Check it, then save").click()
-    expect(form.locator(".notice-good")).to_contain_text("Mira is @mira now.")
     login = page.locator(".login")
-    expect(login.locator(".state")).to_have_text("Connected")
-    expect(login).to_contain_text("It reads everything that is said in its channels.")
-    link = login.get_by_role("link", name="Invite it into a server")
-    assert f"client_id={bot.id}" in str(link.get_attribute("href"))
-
+    gives_a_token(page, bot)
     pond = discord.guild("Pond", bot)  # whoever opened the link chose a server
     tea, _hall, ann = pond.channel("tea"), pond.channel("hall"), pond.member("ann")
-    expect(login.locator(".group")).to_contain_text("2 channels to choose from")
-    login.get_by_role("button", name="Let it talk here in tea").click()
-    expect(login.locator(".door", has_text="tea (Pond)")).to_contain_text("I approve")
-    expect(login.locator(".group")).to_contain_text("1 channel to choose from")
-
+    lets_it_into_tea(login)
+    olga = pond.member("olga")
+    chat = links_a_chat(login, olga, bot)
     expect(login.locator(".is-done")).to_have_count(0)
     ann.says(tea, f"{bot.mention} what goes with tea?")
     expect(login.locator(".is-done")).to_have_count(2)
     login.get_by_role("link", name="waits for you in Approvals").click()
-    page.locator(".card", has_text=ANSWER).get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator(".card", has_text=ANSWER)).to_be_visible()
+
+    discord.until(lambda: [one for one in chat.messages() if one.buttons], 30)
+    card = chat.messages()[-1]
+    assert f"> {ANSWER}" in card.text
+    olga.presses(card, card.buttons[0])
     discord.until(lambda: tea.said(ANSWER), 30)
     assert tea.said(ANSWER).mentions == {"ann"}
-
     page.goto("/platforms/")
     expect(login).to_contain_text("It answered.")
     page.on("dialog", lambda dialog: dialog.accept())
@@ -144,3 +134,35 @@ def test_an_agent_is_connected_let_in_asked_and_answers_once_on_discord(
     expect(login.locator(".group")).to_have_count(0)
     discord.until(lambda: bot.id not in pond.it.members)
     assert [one.text for one in tea.messages()].count(ANSWER) == 1
+
+
+def gives_a_token(page: Page, bot: Bot) -> None:
+    """Fill in the form; the first token is wrong."""
+    form, login = page.locator("#login-discord"), page.locator(".login")
+    form.get_by_label("Token").fill("not a token")
+    form.get_by_role("button", name="Check it, then save").click()
+    expect(form.locator(".error")).to_contain_text("Discord does not know this token")
+    form.get_by_label("Token").fill(bot.token)
+    form.get_by_label("Let it read everything").check()
+    form.get_by_role("button", name="Check it, then save").click()
+    expect(form.locator(".notice-good")).to_contain_text("Mira is @mira now.")
+    expect(login.locator(".state")).to_have_text("Connected")
+    expect(login).to_contain_text("It reads everything that is said in its channels.")
+    link = login.get_by_role("link", name="Invite it into a server")
+    assert f"client_id={bot.id}" in str(link.get_attribute("href"))
+
+
+def lets_it_into_tea(login: Locator) -> None:
+    expect(login.locator(".group")).to_contain_text("2 channels to choose from")
+    login.get_by_role("button", name="Let it talk here in tea").click()
+    expect(login.locator(".door", has_text="tea (Pond)")).to_contain_text("I approve")
+    expect(login.locator(".group")).to_contain_text("1 channel to choose from")
+
+
+def links_a_chat(login: Locator, olga: Person, bot: Bot) -> Place:
+    """Prove by a code that Olga is the owner; return where her cards come."""
+    chat = olga.dm(bot)
+    login.get_by_role("button", name="Set it up").click()
+    olga.says(chat, login.locator("code").inner_text())
+    expect(login).to_contain_text("comes as a direct message to Olga")
+    return chat

@@ -121,7 +121,7 @@ async def opened(*, bridge: Bridge, account: HeldAccount, server: Homeserver) ->
     """Return a login's encryption, or None where its owner has not turned it on.
 
     Keys are those of one device. Where the login is another one by now they are of no use, and
-    the owner is told.
+    encryption is off until its owner turns it on for that one.
     """
     found = await bridge.call(partial(ring_of, account_id=account.account_id))
     if found is None:

@@ -43,6 +43,7 @@ MOST_MESSAGES = 100  # with one room key
 MOST_SECONDS = 7 * 24 * 3600.0
 LEAST_SECONDS = 60.0  # whatever a room asks for
 IN_PARCEL = 50  # devices
+MOST_NUMBER = 1e15  # in a room's settings; what is beyond counts as none
 REST_SECONDS = 300.0  # before a device or a user that gave nothing is asked again
 
 
@@ -303,5 +304,6 @@ def _has(stored: Value, target: Target) -> bool:
 
 
 def _number(value: object, otherwise: float) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if is_number else otherwise  # type: ignore[return-value]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return otherwise
+    return value if -MOST_NUMBER < value < MOST_NUMBER else otherwise
