@@ -23,6 +23,7 @@ from bots.matrix.crypt.making import drawn_keys
 from bots.matrix.crypt.megolm import name_of, take_key
 from bots.matrix.crypt.olm import Letter, Target, begin, write_letter
 from bots.matrix.crypt.ring import INBOUND, OLM, Ring
+from bots.matrix.crypt.writing import limits_of
 from bots.matrix.transport import Login
 from tests.bots.matrix.test_parse import ODD, SHAPED
 
@@ -289,6 +290,13 @@ def test_a_hundred_thousand_letters_of_nonsense_cost_seconds(ada: Crypt) -> None
     assert len(ada.reader.unknown) == 1
     changes = ada.ring.changes()
     assert not changes.put
+
+
+@pytest.mark.parametrize("odd", [*ODD, float("nan"), float("inf"), -5], ids=repr)
+def test_odd_wishes_for_new_keys_are_left(odd: object) -> None:
+    found = limits_of({"rotation_period_msgs": odd, "rotation_period_ms": odd})
+    assert 1 <= found.messages <= 100
+    assert 60 <= found.seconds <= 7 * 24 * 3600
 
 
 # -- lists of devices -----------------------------------------------------------------------------

@@ -135,6 +135,11 @@ def test_a_file_comes_with_its_caption() -> None:
     assert (file.said_type, file.said_size) == ("image/png, 1200x800", 340_000)
 
 
+def test_what_apps_say_to_each_other_is_no_message() -> None:
+    body = "@ann:green.test is requesting to verify your key"
+    assert parsed({"msgtype": "m.key.verification.request", "body": body}) is None
+
+
 def test_an_encrypted_file_is_told_and_not_fetched() -> None:
     sealed = {"msgtype": "m.file", "body": "a.pdf", "file": {"url": "mxc://a/b", "key": {}}}
     (file,) = said(sealed).incoming.files
