@@ -12,6 +12,7 @@ from agentapp.commands import registry
 from agentapp.commands.services import carry_out
 from agentapp.drafts.models import Draft
 from agentapp.llm.models import LLMCall
+from agentapp.management.commands.commands import table
 from tests.agentapp.commands.asking import call
 from tests.cast import Cast
 
@@ -111,3 +112,8 @@ def test_an_option_out_of_its_kind_is_refused(cast: Cast, hours: object) -> None
     options = {"agent": cast.ada.pk, "hours": hours} if hours else {}
     answer = carry_out(call(cast, "mute", options=options, is_moderator=True))
     assert not answer.is_done
+
+
+def test_the_documents_list_every_command() -> None:
+    document = (Path(__file__).resolve().parents[3] / "docs/commands.md").read_text()
+    assert table() in document, "put in what `python manage.py commands` prints"

@@ -115,7 +115,8 @@ def test_stop_in_words_is_for_all_agents_and_answered_once(
 
     def ignored() -> int:
         work_lanes(limit=10)
-        return Turn.objects.filter(agent=live_cast.ada, outcome="left_alone").count()
+        alone = Turn.objects.filter(agent=live_cast.ada, outcome="left_alone")
+        return alone.filter(room__external_id=tea).count()
 
     async def work(bridge: Bridge) -> None:
         async with matrix_host(bridge):
