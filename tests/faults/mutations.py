@@ -16,9 +16,11 @@ from agentapp.intake.models import Lane
 from agentapp.intake.seen import Batch
 from agentapp.intake.services import web
 from agentapp.moderation import services as moderation
+from agentapp.presence.models import Membership
 from bots.local import client
 from bots.matrix import listening
 from bots.matrix.client import MatrixConnector
+from bots.matrix.crypt.ring import OUTBOUND, WRITTEN, Ring
 
 
 def no_dedupe_key() -> None:
@@ -87,6 +89,52 @@ def no_read_back() -> None:
     MatrixConnector.read_back = nothing  # type: ignore[assignment,method-assign]
 
 
+def mark_before_the_messages() -> None:
+    """How far a channel is read is written before what was said there."""
+    from bots.discord import listening as reading  # noqa: PLC0415  (only its storm needs it)
+
+    accept = reading.accept_batch
+
+    def early(batch: Batch) -> None:
+        for news in batch.rooms:
+            if news.read_to:
+                Membership.objects.filter(room__external_id=news.place.external_id).update(
+                    read_to=news.read_to
+                )
+        faults.passing("batch.written")
+        accept(batch)
+
+    reading.accept_batch = early
+
+
+def no_nonce() -> None:
+    """Every attempt to send a piece has a name of its own on Discord, and none is looked for."""
+    from bots.discord.client import DiscordConnector  # noqa: PLC0415  (only its storm needs it)
+
+    send = DiscordConnector.send
+
+    async def afresh(self: DiscordConnector, outgoing: Outgoing) -> Receipt:
+        return await send(self, replace(outgoing, dedupe_key=uuid.uuid4().hex[:22]))
+
+    async def nothing(_self: DiscordConnector, _outgoing: Outgoing) -> None:
+        return None
+
+    DiscordConnector.send = afresh  # type: ignore[method-assign]
+    DiscordConnector.read_back = nothing  # type: ignore[assignment,method-assign]
+
+
+def ratchets_not_kept() -> None:
+    """What an encrypted room is written with is not stored before it leaves."""
+    store = Ring.store
+
+    async def lax(self: Ring) -> None:
+        if any(kind == WRITTEN for kind, _ in self._changed):
+            self._changed = {name for name in self._changed if name[0] not in {OUTBOUND, WRITTEN}}
+        await store(self)
+
+    Ring.store = lax  # type: ignore[method-assign]
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
     each.__name__: each
     for each in (
@@ -96,6 +144,9 @@ MUTATIONS: dict[str, Callable[[], None]] = {
         no_drain,
         cursor_before_the_events,
         no_read_back,
+        mark_before_the_messages,
+        no_nonce,
+        ratchets_not_kept,
     )
 }
 

@@ -65,8 +65,10 @@ class Storm:
             await app.says(self.room, self.said[-1])
             if point not in READING:
                 self.answered.append(f"answer {n}")
-                last = await bridge.call(answers, self.cast.ada, self.room, self.answered[-1])
+                await bridge.call(answers, self.cast.ada, self.room, self.answered[-1])
             await bridge.call(self.serve, victims, point)
+        self.answered.append("the end")
+        last = await bridge.call(answers, self.cast.ada, self.room, "the end")
         async with matrix_host(bridge):
             await eventually(bridge, partial(status_of, last), "published", seconds=30)
             await eventually(bridge, self.heard_by_ada, self.said, seconds=30)
@@ -109,6 +111,22 @@ def test_whatever_dies_where_everything_is_read_once_and_answered_once(
     assert len(set(session_ids(storm.ann.reads(storm.room), storm.ada.user_id))) == len(
         storm.answered
     )
+
+
+def test_with_ratchets_that_are_not_kept_the_same_storm_shows_harm(
+    storm: Storm, synapse: Synapse, tmp_path: Path
+) -> None:
+    usual = {"algorithm": "m.megolm.v1.aes-sha2"}
+    storm.ann.sets(storm.room, "m.room.encryption", usual)
+
+    async def work(bridge: Bridge) -> list[str]:
+        async with peer(synapse, storm.ann, tmp_path / "ann") as app:
+            with nursery(log=tmp_path / "log", mutation="ratchets_not_kept") as victims:
+                await storm.rage(bridge, app, victims, ("piece.marked",))
+            await app.hears(storm.ada.user_id, storm.answered[0])
+            return [event.body for event in app.heard(storm.ada.user_id)]
+
+    assert run(work) != storm.answered  # its last words took a place that was taken
 
 
 def test_another_process_goes_on_with_the_same_keys_and_the_first_can_write_none(
