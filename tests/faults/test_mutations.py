@@ -13,7 +13,7 @@ SHOWN_BY = {
     "done_before_the_work": (("turn.begun", "call.opened"), "lost"),
 }
 # Seen where they belong: in the storm over a homeserver.
-ON_MATRIX = {"cursor_before_the_events", "no_read_back"}
+ON_MATRIX = {"cursor_before_the_events", "no_read_back", "ratchets_not_kept"}
 KILLS = 4
 STOPS = 5
 
