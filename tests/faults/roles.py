@@ -27,7 +27,7 @@ from agentapp.intake import services as intake
 from bots import delivery
 from bots.bridge import Bridge
 from bots.delivery import Delivery
-from bots.host import Host, holder_name
+from bots.host import Host, Maker, holder_name
 from bots.local.client import LocalConnector
 from bots.matrix.client import MatrixConnector
 from tests.faults.errands import ERRAND_OF, ERRANDS
@@ -128,16 +128,31 @@ def _is_due() -> bool:
     return Outbound.objects.filter(due | on_its_way).exists()
 
 
+def serve_discord(*, seconds: float, api: str, gateway: str) -> None:
+    """Run the bots on a Discord as the bots process does, for a while."""
+    from bots.discord import connection  # noqa: PLC0415  (only this role needs the library)
+    from bots.discord import gateway as connecting  # noqa: PLC0415
+    from bots.discord.client import DiscordConnector  # noqa: PLC0415
+
+    with (
+        mock.patch.multiple(delivery, **HASTE),
+        mock.patch.multiple(connecting, BETWEEN_SESSIONS=0.0, READY_SECONDS=0.05),
+        mock.patch.multiple(connection, SETTLE_SECONDS=0.02),
+        override_settings(DISCORD_API=api, DISCORD_GATEWAY=gateway),
+    ):
+        asyncio.run(_serve(seconds, {"discord": DiscordConnector}))
+
+
 def serve(*, seconds: float) -> None:
     """Run the Matrix logins as the bots process does, for a while."""
     haste = mock.patch.multiple(delivery, **HASTE)
     with haste, override_settings(MATRIX_ALLOW_PRIVATE=True):
-        asyncio.run(_serve(seconds))
+        asyncio.run(_serve(seconds, {"matrix": MatrixConnector}))
 
 
-async def _serve(seconds: float) -> None:
+async def _serve(seconds: float, makers: dict[str, Maker]) -> None:
     bridge, stop = Bridge(), asyncio.Event()
-    host = Host(makers={"matrix": MatrixConnector}, bridge=bridge)
+    host = Host(makers=makers, bridge=bridge)
     running = asyncio.create_task(host.run(stop))
     await asyncio.sleep(seconds)
     stop.set()
@@ -152,6 +167,7 @@ ROLES: dict[str, Callable[..., None]] = {
     "send": send,
     "look": look_back,
     "serve": serve,
+    "serve_discord": serve_discord,
     **ERRANDS,
 }
 

@@ -72,4 +72,6 @@ def _of_message(piece: Outbound) -> dict[str, object]:
         extra["is_notice"] = True
     if piece.draft.target is not None and piece.seq > 0:
         extra["follows"] = piece.draft.target.external_id
+    if piece.tried_at is not None:
+        extra["first_tried_at"] = piece.tried_at.isoformat()
     return extra
