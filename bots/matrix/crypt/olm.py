@@ -100,7 +100,7 @@ def _with_new(sealed: Sealed, device: Device) -> bytes | None:
         return None
     try:
         message = vodozemac.AnyOlmMessage.from_parts(sealed.kind, sealed.body).to_pre_key()
-        if message is None:
+        if message is None or _is_known(message, sealed.curve, device):
             return None
         account = device.account()
         session, plain = account.create_inbound_session(
@@ -112,6 +112,14 @@ def _with_new(sealed: Sealed, device: Device) -> bytes | None:
     new = {"pickle": session.pickle(PICKLE_KEY), "has_heard": True}
     _keep(device, sealed.curve, [new, *sessions_of(device, sealed.curve)], sealed.sender)
     return bytes(plain)
+
+
+def _is_known(message: vodozemac.PreKeyMessage, curve: str, device: Device) -> bool:
+    """Say whether a first message began an agreement that is here: then it is an old one."""
+    return any(
+        vodozemac.Session.from_pickle(one["pickle"], PICKLE_KEY).session_matches(message)
+        for one in sessions_of(device, curve)
+    )
 
 
 def _checked(plain: bytes, sealed: Sealed, device: Device) -> Letter | None:

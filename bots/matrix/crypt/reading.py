@@ -21,6 +21,7 @@ from bots.matrix.crypt.ring import ACCOUNT, DEVICES, INBOUND, OLM, Ring
 from bots.matrix.parse import id_of, user_of
 
 AT_ONCE = 50  # letters between two looks at everything else
+MOST_UNKNOWN = 100  # devices at once whose letters are not understood
 MOST_CHANGED = 10_000  # users of one sync whose devices changed
 
 Event = Mapping[str, Any]
@@ -81,7 +82,7 @@ class Reader:
                 letter = open_letter(one, self._device)
                 if letter is not None:
                     letters.append(letter)
-                else:
+                elif len(self.unknown) < MOST_UNKNOWN:
                     self.unknown[one.curve] = one.sender
             new |= await self._take_keys(letters)
             await asyncio.sleep(0)

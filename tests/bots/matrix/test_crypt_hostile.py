@@ -229,6 +229,20 @@ def test_a_letter_that_came_before_is_not_read_twice(ada: Crypt, ann: Crypt) -> 
     assert take_in(ada, to_device=letters(key)) == set()
 
 
+def test_a_first_letter_by_the_key_of_last_resort_is_not_read_twice(ada: Crypt) -> None:
+    crypt, device = crypt_of(ANN, "ANN1"), device_of(ada)
+    take_in(crypt)
+    key = next(iter(device.account().fallback_key.values())).to_base64()  # type: ignore[attr-defined]
+    target = Target(ADA, "ADA1", device.curve(), device.ed())
+    asyncio.run(crypt.ring.load([(OLM, target.curve)]))
+    assert begin(device_of(crypt), target, key)
+    letter = letter_to(ada, crypt, room_key(vodozemac.GroupSession()))
+    assert take_in(ada, to_device=letters(letter))
+    before = ada.ring.get(OLM, device_of(crypt).curve())
+    assert take_in(ada, to_device=letters(letter)) == set()
+    assert ada.ring.get(OLM, device_of(crypt).curve()) == before
+
+
 @pytest.mark.parametrize("odd", ODD, ids=repr)
 def test_odd_letters_and_lists_are_left(ada: Crypt, odd: object) -> None:
     curve = device_of(ada).curve()
