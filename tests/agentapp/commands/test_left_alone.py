@@ -10,8 +10,7 @@ from django.db import transaction
 from agentapp.commands.registry import parse
 from agentapp.commands.services import carry_out
 from agentapp.conversation.models import Message
-from agentapp.drafts.models import Draft, Outbound
-from agentapp.drafts.services import Wish, approve, propose
+from agentapp.drafts.models import Draft
 from agentapp.engine.queries.reading import may_go_on
 from agentapp.events.models import Event
 from agentapp.foundation import clock
@@ -24,36 +23,13 @@ from agentapp.memory.queries.sources import get_memorable_message
 from agentapp.relations.models import Quiet
 from agentapp.relations.rules import mentions
 from agentapp.relations.services import expire_quiets
-from tests.agentapp.commands.asking import call
+from tests.agentapp.commands.asking import approved_answer, call, proposed_answer
 from tests.agentapp.engine.stage import Stage
 from tests.cast import Cast, make_message
 
 
 def person_of(cast: Cast, user: User) -> Person:
     return Person.objects.get(identities=cast.identity(user))
-
-
-def answer_to(cast: Cast, user: User, *, text: str = "Of course.") -> Draft:
-    """Have Ada propose an answer to somebody in the lounge."""
-    message = make_message(cast, user, "@Ada, will you come?")
-    return propose(
-        Wish(
-            turn=None,
-            agent_id=cast.ada.pk,
-            kind="message",
-            room_id=cast.lounge.pk,
-            target_id=message.pk,
-            person_id=message.author.person_id if message.author else None,
-            text=text,
-        )
-    )
-
-
-def approved(cast: Cast, user: User) -> Draft:
-    draft = answer_to(cast, user)
-    approve(draft_id=draft.pk, version=draft.version, content_hash=draft.content_hash, by=cast.root)
-    Outbound.objects.filter(draft=draft).update(not_before=clock.now())
-    return draft
 
 
 def status(draft: Draft) -> str:
@@ -70,9 +46,9 @@ def said_in(room: Room) -> list[str]:
 def test_what_was_approved_and_not_sent_is_withdrawn(stage: Stage, command: str) -> None:
     cast = stage.cast
     pending, going, other = (
-        answer_to(cast, cast.sam),
-        approved(cast, cast.sam),
-        approved(cast, cast.mallory),
+        proposed_answer(cast, cast.sam),
+        approved_answer(cast, cast.sam),
+        approved_answer(cast, cast.mallory),
     )
 
     answer = carry_out(call(cast, command, shows_answer=True))
@@ -95,7 +71,7 @@ def test_nothing_new_is_decided_proposed_or_gone_on_with(stage: Stage, command: 
     carry_out(call(cast, command, shows_answer=True))
 
     assert not may_go_on(turn=begun.turn, lane=begun.lane)
-    assert answer_to(cast, cast.sam).status == "blocked"
+    assert proposed_answer(cast, cast.sam).status == "blocked"
     stage.end(begun)
     stage.say("@Ada, are you there now?")
     stage.say("thanks Ada")
@@ -103,8 +79,8 @@ def test_nothing_new_is_decided_proposed_or_gone_on_with(stage: Stage, command: 
     assert stage.turn(cast.ada).outcome == "left_alone"
     stage.say("@Bo, and you?", by=cast.mallory)
     assert [each.turn.agent_id for each in stage.decide()] == [cast.bo.pk]
-    assert answer_to(cast, cast.mallory, text="Ask @Sam.").status == "blocked"
-    assert answer_to(cast, cast.mallory, text="Ask me.").status == "pending"
+    assert proposed_answer(cast, cast.mallory, text="Ask @Sam.").status == "blocked"
+    assert proposed_answer(cast, cast.mallory, text="Ask me.").status == "pending"
 
 
 def test_quiet_is_for_one_room_and_ends_by_itself(stage: Stage) -> None:
@@ -145,7 +121,7 @@ def test_quiet_off_takes_it_back(stage: Stage) -> None:
 
 def test_who_looks_after_a_room_quiets_all_of_it_and_the_room_is_told(stage: Stage) -> None:
     cast = stage.cast
-    going = approved(cast, cast.mallory)
+    going = approved_answer(cast, cast.mallory)
 
     carry_out(call(cast, "quiet", is_moderator=True, shows_answer=True))
 
@@ -284,7 +260,7 @@ def test_who_counts_as_mentioned(text: str, is_named: bool) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_stop_that_is_undone_by_a_rollback_stops_nothing(live_cast: Cast) -> None:
-    going = approved(live_cast, live_cast.sam)
+    going = approved_answer(live_cast, live_cast.sam)
     with transaction.atomic():
         carry_out(call(live_cast, "stop"))
         transaction.set_rollback(True)

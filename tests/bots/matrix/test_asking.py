@@ -64,6 +64,18 @@ def a_room_and_a_direct_one(cast: Cast, synapse: Synapse) -> tuple[Member, str, 
     return ben, tea, direct
 
 
+async def settled_in(bridge: Bridge, cast: Cast, ben: Member, tea: str, direct: str) -> None:
+    """Wait until both agents are in their rooms and know that Ben is."""
+    for agent in (cast.ada, cast.bo):
+        await connected(bridge, agent)
+        await eventually(bridge, partial(membership_of, agent, tea), "active")
+    await eventually(bridge, partial(membership_of, cast.ada, direct), "active")
+    for room in (direct, tea):
+        await bridge.call(ben.says, room, "good evening everybody")
+    seen = Identity.objects.filter(external_id=ben.user_id, rooms__room__external_id=direct)
+    await eventually(bridge, seen.exists, True)
+
+
 def test_two_agents_read_a_wish_and_one_answers_where_nobody_else_reads(
     live_cast: Cast, synapse: Synapse
 ) -> None:
@@ -71,14 +83,7 @@ def test_two_agents_read_a_wish_and_one_answers_where_nobody_else_reads(
 
     async def work(bridge: Bridge) -> None:
         async with matrix_host(bridge):
-            for agent in (live_cast.ada, live_cast.bo):
-                await connected(bridge, agent)
-                await eventually(bridge, partial(membership_of, agent, tea), "active")
-            await eventually(bridge, partial(membership_of, live_cast.ada, direct), "active")
-            for room in (direct, tea):
-                await bridge.call(ben.says, room, "good evening everybody")
-            seen = Identity.objects.filter(external_id=ben.user_id, rooms__room__external_id=direct)
-            await eventually(bridge, seen.exists, True)
+            await settled_in(bridge, live_cast, ben, tea, direct)
             await bridge.call(remember, live_cast, ben, tea)
 
             await bridge.call(ben.says, direct, "!mydata")
@@ -120,14 +125,7 @@ def test_stop_in_words_is_for_all_agents_and_answered_once(
 
     async def work(bridge: Bridge) -> None:
         async with matrix_host(bridge):
-            for agent in (live_cast.ada, live_cast.bo):
-                await connected(bridge, agent)
-                await eventually(bridge, partial(membership_of, agent, tea), "active")
-            await eventually(bridge, partial(membership_of, live_cast.ada, direct), "active")
-
-            await bridge.call(ben.says, direct, "good evening")
-            seen = Identity.objects.filter(external_id=ben.user_id, rooms__room__external_id=direct)
-            await eventually(bridge, seen.exists, True)
+            await settled_in(bridge, live_cast, ben, tea, direct)
             await bridge.call(ben.says, tea, f"{ada}: Lass mich in Ruhe!")
             await eventually(bridge, is_stopped, True)
             await eventually(bridge, lambda: len(notices(ben, direct)), 1)
