@@ -12,17 +12,21 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import yaml
 
 from agentapp.management.stack.postgres import PORT as POSTGRES_SOCKET
+from agentapp.management.stack.roles import DATABASE
 from tests.agentapp.management.hosts import ROOT
+from tests.faults.disk import Disk, small_disk
 from tests.faults.proxy import Proxy
 from tests.services import SUPERUSER_URL, running_services
 
@@ -50,6 +54,10 @@ class Composed:
     values: Mapping[str, str]  # of the .env file
     places: Mapping[str, str]  # as in the file, and as here
     log: Path
+    proxies: Mapping[str, Proxy]
+    disk: Disk
+    superuser_url: str
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -80,6 +88,13 @@ class Composed:
             return self.values[name]
         assert kind == "-", f"{name} has no value: {other}"
         return str(other)
+
+    def let_pass(self, seconds: float) -> None:
+        """Move the database's clock."""
+        with psycopg.connect(self.superuser_url, dbname=DATABASE, autocommit=True) as session:
+            session.execute(
+                "UPDATE greenroom_clock SET shift = shift + make_interval(secs => %s)", [seconds]
+            )
 
     def run(self, service: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
         """Run a container that ends by itself."""
@@ -127,15 +142,15 @@ class Composed:
     @contextmanager
     def up(self) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
         """Run our own four processes until the block ends."""
-        running: dict[str, subprocess.Popen[bytes]] = {}
         try:
             for name in OWN:
-                running[name] = self.start(services()[name])
-            yield running
+                self.running[name] = self.start(services()[name])
+            yield self.running
         finally:
-            for process in running.values():
+            for process in self.running.values():
                 process.kill()
                 process.wait()
+            self.running.clear()
 
     def wait_until_healthy(self, *, seconds: float) -> None:
         """Wait until every health check of ours says so."""
@@ -143,7 +158,9 @@ class Composed:
         give_up = time.monotonic() + seconds
         while waiting:
             waiting = [name for name in waiting if not self.is_healthy(services()[name])]
+            over = [name for name, one in self.running.items() if one.poll() is not None]
             said = self.log.read_text(errors="replace")[-2000:]
+            assert not over, f"{over} ended:\n{said}"
             assert time.monotonic() < give_up, f"{waiting} stay unhealthy:\n{said}"
 
 
@@ -159,14 +176,15 @@ def stopped(running: Mapping[str, subprocess.Popen[bytes]]) -> dict[str, int]:
 def machine(folder: Path, *, port: int) -> Iterator[Composed]:
     """A machine with a database server and a broker that are reached by TCP."""
     with ExitStack() as stack:
-        told = stack.enter_context(running_services())
+        disk = stack.enter_context(small_disk(folder / "disk"))
+        told = stack.enter_context(_services_on(disk))
         sockets = Path(told["REDIS_URL"].removeprefix("unix://").partition("?")[0]).parent
         upstreams = {
             "postgres": sockets / f".s.PGSQL.{POSTGRES_SOCKET}",
             "valkey": sockets / "valkey.sock",
         }
-        ports = {
-            name: stack.enter_context(Proxy(upstream=path)).port for name, path in upstreams.items()
+        proxies = {
+            name: stack.enter_context(Proxy(upstream=path)) for name, path in upstreams.items()
         }
         data = folder / "data"
         data.mkdir()
@@ -178,14 +196,30 @@ def machine(folder: Path, *, port: int) -> Iterator[Composed]:
                 "PUBLIC_URL": f"http://localhost:{port}",
             },
             places={
-                "@postgres:5432": f"@127.0.0.1:{ports['postgres']}",
-                "redis://valkey:6379": f"redis://127.0.0.1:{ports['valkey']}",
+                "@postgres:5432": f"@127.0.0.1:{proxies['postgres'].port}",
+                "redis://valkey:6379": f"redis://127.0.0.1:{proxies['valkey'].port}",
                 "localhost:8000": f"localhost:{port}",
                 "/data": str(data),
                 **({"8000": str(port)} if port != 8000 else {}),
             },
             log=folder / "containers.log",
+            proxies=proxies,
+            disk=disk,
+            superuser_url=told[SUPERUSER_URL],
         )
+
+
+@contextmanager
+def _services_on(disk: Disk) -> Iterator[dict[str, str]]:
+    """Run the servers with their data on a disk."""
+    before = tempfile.tempdir
+    tempfile.tempdir = str(disk.folder)
+    try:
+        with running_services() as told:
+            tempfile.tempdir = before
+            yield told
+    finally:
+        tempfile.tempdir = before
 
 
 def _credentials() -> dict[str, str]:

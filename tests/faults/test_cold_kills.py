@@ -52,19 +52,26 @@ class Member:
     room: int
     asked: list[str] = field(default_factory=list)
 
-    def ask(self, word: str) -> None:
+    def ask(self, word: str, *, more: str = "") -> None:
         """Ask until the host has taken it in, as a client does that knows its own key."""
-        self.asked.append(word)
-        body = json.dumps({"text": f"Ada, what about {word}?"}).encode()
         give_up = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < give_up:
-            try:
-                self._call("POST", body, key=word)
-            except (OSError, urllib.error.HTTPError):
-                time.sleep(0.2)
-            else:
-                return
-        pytest.fail(f"{word} was never taken in")
+        while self.tries_to_ask(word, more=more):
+            if time.monotonic() > give_up:
+                pytest.fail(f"{word} was never taken in")
+            time.sleep(0.2)
+
+    def tries_to_ask(self, word: str, *, more: str = "") -> str:
+        """Ask once; return what went wrong, "" for nothing."""
+        if word not in self.asked:
+            self.asked.append(word)
+        body = json.dumps({"text": f"Ada, what about {word}? {more}".strip()}).encode()
+        try:
+            self._call("POST", body, key=word)
+        except urllib.error.HTTPError as error:
+            return str(error.code)
+        except OSError as error:
+            return type(error).__name__
+        return ""
 
     def answers(self) -> list[str]:
         """Return the words that were answered, in the order of the room."""
