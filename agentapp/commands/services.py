@@ -131,6 +131,9 @@ def _done(command: Command, call: Call, row: CommandCall, here: Here) -> Answer:
         row.delete()
         return Answer("That does not work here.", is_done=False)
     said = command.carry_out(asked)
+    if not said.is_done and call.shows_answer:
+        row.delete()  # the same words may be tried again
+        return Answer(said.words, is_private=is_private, is_done=False)
     if said.is_public:
         is_private, stage = False, _Stage(here.room, agents, is_alone=False)
     row.room, row.is_private, row.is_done = here.room, is_private, True

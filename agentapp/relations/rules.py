@@ -119,10 +119,23 @@ class LeftAlone:
             person_id in self.stopped or person_id in self.here.get(room_id, {})
         )
 
-    def reason(self, *, room_id: int, people: Iterable[int | None], text: str = "") -> str:
-        """Say why something is not to be said in a room to these people; "" when it may be."""
+    def reason(
+        self,
+        *,
+        room_id: int,
+        people: Iterable[int | None],
+        text: str = "",
+        is_direct: bool = False,
+    ) -> str:
+        """Say why something is not to be said in a room to these people; "" when it may be.
+
+        Args:
+            is_direct: Whatever is said there is said to whoever is there.
+        """
         if room_id in self.rooms:
             return "The room was asked to be quiet."
+        if is_direct and self.here.get(room_id):
+            return "Who it is said to asked to be left alone."
         if any(self.wants_none(room_id=room_id, person_id=person_id) for person_id in people):
             return "Who it answers asked to be left alone."
         if any(mentions(text, names=names) for names in self.here.get(room_id, {}).values()):

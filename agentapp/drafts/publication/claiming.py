@@ -27,6 +27,7 @@ from agentapp.foundation import clock, faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.envelope import Outgoing
 from agentapp.foundation.prepared import Change, planned, prepared, prepared_update
+from agentapp.identity.models import Room
 from agentapp.llm.queries import budget_left
 from agentapp.presence.models import Membership
 from agentapp.relations.queries import left_alone
@@ -219,7 +220,12 @@ def _people(draft: Draft) -> list[int | None]:
 def _asked_for_quiet(piece: Outbound, alone: LeftAlone) -> str:
     if rules.tells_of_asking(piece.draft.metadata):
         return ""
-    return alone.reason(room_id=piece.room_id, people=_people(piece.draft), text=piece.text)
+    return alone.reason(
+        room_id=piece.room_id,
+        people=_people(piece.draft),
+        text=piece.text,
+        is_direct=piece.room.kind == Room.Kind.DIRECT,
+    )
 
 
 def _of_correction(claim: rules.Claim, piece: Outbound, now: datetime) -> rules.Claim:

@@ -15,7 +15,7 @@ from agentapp.drafts.models import Draft, DraftFile, DraftRevision
 from agentapp.drafts.services.consequences import follow_up
 from agentapp.drafts.services.wishes import Checked, Wish, checked
 from agentapp.foundation.prepared import insert_many
-from agentapp.identity.models import Agent, User
+from agentapp.identity.models import Agent, Room, User
 from agentapp.notifications.services import notify
 from agentapp.relations.queries import left_alone
 from agentapp.relations.rules import LeftAlone
@@ -142,13 +142,22 @@ def _stop_reason(one: Checked, state: Standing, alone: LeftAlone) -> str:
         return f"Held back: {blocking[0].detail or blocking[0].rule}."
     if one.wish.epoch is not None and one.wish.epoch != state.epoch:
         return "It was thought of before a suspension."
-    if not rules.tells_of_asking(one.wish.metadata) and (
-        reason := alone.reason(room_id=one.room.pk, people=[one.wish.person_id], text=one.text)
-    ):
-        return reason
+    if asked_for := _left_alone(one, alone):
+        return asked_for
     if state.hold is not None and state.hold.kind != "kill_switch":
         return f"The agent is {state.hold.kind}."
     return ""
+
+
+def _left_alone(one: Checked, alone: LeftAlone) -> str:
+    if rules.tells_of_asking(one.wish.metadata):
+        return ""
+    return alone.reason(
+        room_id=one.room.pk,
+        people=[one.wish.person_id],
+        text=one.text,
+        is_direct=one.room.kind == Room.Kind.DIRECT,
+    )
 
 
 def _draft(one: Checked, state: Standing, alone: LeftAlone) -> Draft:

@@ -10,7 +10,8 @@ from django.db import transaction
 from agentapp.commands.registry import parse
 from agentapp.commands.services import carry_out
 from agentapp.conversation.models import Message
-from agentapp.drafts.models import Draft
+from agentapp.drafts.models import Draft, Outbound
+from agentapp.drafts.services import approve, propose_by_hand
 from agentapp.engine.queries.reading import may_go_on
 from agentapp.events.models import Event
 from agentapp.foundation import clock
@@ -150,6 +151,25 @@ def test_in_a_direct_room_it_is_the_room(stage: Stage) -> None:
     assert Quiet.objects.get().person is None
     stage.say("Hello?", room_id=direct.pk)
     assert stage.decide() == []
+
+
+def test_whatever_is_said_in_a_direct_room_is_said_to_who_is_there(stage: Stage) -> None:
+    cast = stage.cast
+    direct = stage.direct_room(cast.ada, cast.sam)
+
+    def by_hand() -> Draft:
+        return propose_by_hand(
+            agent_id=cast.ada.pk, kind="message", room_id=direct.pk, text="Hello.", by=cast.root
+        )
+
+    first = by_hand()
+    approve(draft_id=first.pk, version=1, content_hash=first.content_hash, by=cast.root)
+    Outbound.objects.update(not_before=clock.now())
+    Person.objects.filter(identities__user=cast.sam).update(stopped_at=clock.now())
+    assert by_hand().status == "blocked"
+    assert stage.publish() == 0
+    assert status(first) == "blocked"
+    assert said_in(direct) == []
 
 
 def test_stop_reaches_every_workspace_of_the_host_also_later_ones(cast: Cast) -> None:
