@@ -136,14 +136,14 @@ def test_only_who_looks_after_a_room_orders(sender: str, counts: bool) -> None:
     found = harvested(
         joined(state={"events": [CREATE, LEVELS]}, timeline={"events": [said]}), inside="!room"
     )
-    assert [order.act for order in found.orders] == (["mute"] if counts else [])
+    assert [call.command for call in found.calls] == (["mute"] if counts else [])
     (item,) = found.batch.rooms[0].items
     assert isinstance(item, Remark) is counts
 
 
 def test_without_the_rooms_state_nobody_orders() -> None:
     said = event(text("!mute @ada 1h"), sender="@mod:green.test")
-    assert harvested(joined(timeline={"events": [said]})).orders == []
+    assert harvested(joined(timeline={"events": [said]})).calls == []
 
 
 def test_what_a_bridges_bot_says_is_never_answered() -> None:

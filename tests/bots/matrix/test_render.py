@@ -101,7 +101,7 @@ def test_reactions_files_and_notices() -> None:
         "key": "👍",
     }
     for content_type, kind in (("image/png", "m.image"), ("text/plain", "m.file")):
-        content = render_file(name="a", mxc="mxc://a/b", content_type=content_type, size=3)
+        content = render_file(name="a", where="mxc://a/b", content_type=content_type, size=3)
         assert content["msgtype"] == kind
     assert render_message("x", is_notice=True)["msgtype"] == "m.notice"
 
