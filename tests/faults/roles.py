@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from unittest import mock
 
+from django.db import connection
 from django.db.models import Q
 from django.test import override_settings
 
@@ -36,6 +37,8 @@ from tests.faults.errands import ERRAND_OF, ERRANDS
 HASTE = {"POLL_SECONDS": 0.03, "LOST_SECONDS": 0.03, "GATHER_SECONDS": 0.005}
 LOOK_SECONDS = 0.02
 MOST_SECONDS = 15.0
+STALE_SECONDS = 0.3  # that somebody without a right tries
+_LEASES_PASS = "UPDATE greenroom_clock SET shift = shift + interval '25 s'"
 
 
 def say(*, user_id: int, room_id: int, text: str, key: str) -> None:
@@ -87,6 +90,30 @@ async def _deliver() -> None:
     with suppress(asyncio.CancelledError):
         await task
     await bridge.call(leases.give_back, holder=holder)
+    bridge.close()
+
+
+def send_without_right() -> None:
+    """Deliver as a process does that was halted until others had its logins, and woke up."""
+    holder = holder_name()
+    held = _taken(holder)
+    with connection.cursor() as cursor:
+        cursor.execute(_LEASES_PASS)
+    _taken("another")
+    with mock.patch.multiple(delivery, **HASTE):
+        asyncio.run(_send_stale(holder, held))
+    leases.give_back(holder="another")
+
+
+async def _send_stale(holder: str, held: list[HeldAccount]) -> None:
+    bridge = Bridge()
+    connectors = {one.account_id: LocalConnector(one, bridge) for one in held}
+    running = Delivery(bridge=bridge, holder=holder, connectors=lambda: dict(connectors))
+    task = asyncio.create_task(running.run())
+    await asyncio.sleep(STALE_SECONDS)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
     bridge.close()
 
 
@@ -165,6 +192,7 @@ ROLES: dict[str, Callable[..., None]] = {
     "work": work,
     "approve": approve,
     "send": send,
+    "send_without_right": send_without_right,
     "look": look_back,
     "serve": serve,
     "serve_discord": serve_discord,

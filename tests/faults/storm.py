@@ -61,7 +61,7 @@ class Found:
     doubled: tuple[str, ...]
     reordered: tuple[str, ...]
     unwanted: tuple[str, ...]  # what was refused, taken back or held back
-    after_suspension: int
+    after_suspension: int  # or by somebody who had lost the login
 
     @property
     def is_clean(self) -> bool:
@@ -168,6 +168,15 @@ class Storm:
         assert not self._nursery.wait(sender).failed
         self._late += self._said_by(self._stopped).filter(created_at__gt=returned).count()
         moderation.lift(agent_id=self._stopped.pk, by=None)
+
+    def send_without_right(self) -> None:
+        """Let somebody try to send whose leases have ended; count what appears of it."""
+        before = self._said_by(self._stopped).count()
+        roles.say(**self._question(self._stop_place, agent=self._stopped))
+        roles.work()
+        assert not self._nursery.run("send_without_right").failed
+        self._late += self._said_by(self._stopped).count() - before
+        roles.send()
 
     def _wait_for_a_sender(self) -> None:
         """Wait until a piece of the agent is on its way, or was."""
@@ -293,5 +302,6 @@ def rage(storm: Storm, *, kills: int) -> None:
             storm.kill_beside(next(beside))
         if n % STOP_EVERY == 0:
             storm.stop_amid_sending()
+            storm.send_without_right()
         if n % SEND_EVERY == 0:
             roles.send()

@@ -12,8 +12,9 @@ SHOWN_BY = {
     "no_client_key": (("intake.committed",), "doubled"),
     "done_before_the_work": (("turn.begun", "call.opened"), "lost"),
 }
-# Seen where they belong: in the storm over a homeserver.
+# Seen where they belong: in the storms over a homeserver and over Discord.
 ON_MATRIX = {"cursor_before_the_events", "no_read_back", "ratchets_not_kept"}
+ON_DISCORD = {"no_nonce", "mark_before_the_messages"}
 KILLS = 4
 STOPS = 5
 
@@ -35,5 +36,12 @@ def test_a_suspension_that_does_not_wait_is_seen(begin: Begin) -> None:
         assert storm.found().after_suspension
 
 
+@pytest.mark.parametrize("mutation", ["", "no_lease_fencing"])
+def test_somebody_who_lost_the_login_is_seen_to_send(begin: Begin, mutation: str) -> None:
+    with begin(kills=1, mutation=mutation) as storm:
+        storm.send_without_right()
+        assert bool(storm.found().after_suspension) == bool(mutation)
+
+
 def test_every_mutation_is_tried() -> None:
-    assert {*SHOWN_BY, *ON_MATRIX, "no_drain"} == set(MUTATIONS)
+    assert {*SHOWN_BY, *ON_MATRIX, *ON_DISCORD, "no_drain", "no_lease_fencing"} == set(MUTATIONS)

@@ -145,8 +145,7 @@ def test_no_send_begins_after_a_suspension_returned(live_cast: Cast) -> None:
     hold_logins("sender")
     returned = threading.Event()
     finished = threading.Event()
-    begun_late: list[int] = []
-    begun: list[int] = []
+    begun_late, begun = list[int](), list[int]()
 
     def sender() -> None:
         while not finished.is_set():
