@@ -265,13 +265,18 @@ class DiscordConnector:
         try:
             if outgoing.kind == "edit":
                 return await self._bridge.call(intake.accept_edit, _as_edit(outgoing))
-            if outgoing.kind not in {"message", "file"}:
+            if outgoing.kind not in {"message", "file"} or self._is_post(outgoing):
                 return None
             incoming = self._as_incoming(outgoing, external_id)
             return (await self._bridge.call(intake.accept, incoming)).message_id
         except (DatabaseError, AgentError) as error:
             logger.warning("an own message waits for its echo: %s", type(error).__name__)
             return None
+
+    def _is_post(self, outgoing: Outgoing) -> bool:
+        """Say whether it opened a thread of its own, where its echo will stand."""
+        found = self._client.get_channel(int(outgoing.room_external_id)) if self._client else None
+        return isinstance(found, discord.ForumChannel)
 
     def _as_incoming(self, outgoing: Outgoing, external_id: str) -> Incoming:
         return Incoming(

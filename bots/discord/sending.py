@@ -19,6 +19,7 @@ from bots.discord.listening import Book
 # In which Discord still knows a key for sure: "the past few minutes", it says.
 REPEATS = timedelta(minutes=1)  # leaves time for the attempt that follows
 EARLIER = timedelta(minutes=1)  # clocks may differ by this
+MOST_TITLE = 100  # characters of a post's
 READ_BACK = 300  # messages that are looked through
 NOTHING = discord.AllowedMentions.none()
 ANSWERED = discord.AllowedMentions(everyone=False, users=False, roles=False, replied_user=True)
@@ -52,6 +53,9 @@ class Sender:
         raise SendRefused(f"Discord knows no {piece.kind}.")
 
     async def _say(self, piece: Outgoing) -> str:
+        forum = self._forum(piece)
+        if forum is not None:
+            return await self._post(piece, forum)
         refuse_late(piece)
         with translated():
             said = await self._channel(piece).send(
@@ -62,6 +66,16 @@ class Sender:
                 suppress_embeds=piece.extra.get("is_notice") is True,
             )
         return self._sent(piece, said.id)
+
+    async def _post(self, piece: Outgoing, forum: discord.ForumChannel) -> str:
+        """Open a post in a forum, which takes no words of its own; its first line is the title."""
+        tags = forum.available_tags[:1] if forum.flags.require_tag else []
+        refuse_late(piece)
+        with translated():
+            post = await forum.create_thread(
+                name=_title(piece), content=piece.text, applied_tags=tags, allowed_mentions=NOTHING
+            )
+        return self._sent(piece, post.message.id)
 
     async def _show_file(self, piece: Outgoing) -> str:
         stored = int(str(piece.extra["stored"]))
@@ -82,7 +96,7 @@ class Sender:
         target = str(piece.extra["external_id"])
         refuse_late(piece)
         with translated():
-            message = self._channel(piece).get_partial_message(int(target))
+            message = self._message(piece, int(target))
             await message.edit(content=piece.text, allowed_mentions=NOTHING)
         return target
 
@@ -97,7 +111,7 @@ class Sender:
         external_id = str(piece.extra["external_id"])
         message_id, _, emoji = external_id.partition("/")
         refuse_late(piece)
-        message = self._channel(piece).get_partial_message(int(message_id))
+        message = self._message(piece, int(message_id))
         try:
             if emoji:
                 await message.remove_reaction(emoji, self._me())
@@ -124,7 +138,8 @@ class Sender:
         if known is not None:
             return str(known)
         began = _began(piece)
-        if began is not None and discord.utils.utcnow() - began < REPEATS:
+        has_key = self._forum(piece) is None  # Discord knows no key for a post
+        if has_key and began is not None and discord.utils.utcnow() - began < REPEATS:
             return ""
         with translated():
             return await self._found(piece, began)
@@ -133,6 +148,19 @@ class Sender:
         """Look for one's own words after the first attempt; Discord keeps no key with them."""
         after = began - EARLIER if began else discord.utils.utcnow() - timedelta(days=1)
         taken = set(self._book.sent.values())
+        forum = self._forum(piece)
+        if forum is not None:
+            return next(
+                (
+                    str(thread.id)
+                    for thread in forum.threads
+                    if thread.owner_id == self._me().id
+                    and thread.name == _title(piece)
+                    and thread.id not in taken
+                    and (thread.created_at or after) >= after
+                ),
+                "",
+            )
         async for message in self._channel(piece).history(
             limit=READ_BACK, after=after, oldest_first=True
         ):
@@ -148,6 +176,18 @@ class Sender:
     def _channel(self, piece: Outgoing) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(int(piece.room_external_id))
 
+    def _forum(self, piece: Outgoing) -> discord.ForumChannel | None:
+        found = self._client.get_channel(int(piece.room_external_id))
+        return found if isinstance(found, discord.ForumChannel) else None
+
+    def _message(self, piece: Outgoing, message_id: int) -> discord.PartialMessage:
+        """Return an own message; the first of a forum's post stands in a thread of the same id."""
+        is_post = self._forum(piece) is not None
+        place = (
+            self._client.get_partial_messageable(message_id) if is_post else self._channel(piece)
+        )
+        return place.get_partial_message(message_id)
+
     def _me(self) -> discord.Object:
         return discord.Object(own_id(self._client))
 
@@ -160,6 +200,10 @@ def _reference(piece: Outgoing) -> discord.MessageReference | None:
         channel_id=int(piece.room_external_id),
         fail_if_not_exists=False,
     )
+
+
+def _title(piece: Outgoing) -> str:
+    return (piece.text.strip().splitlines() or ["…"])[0][:MOST_TITLE]
 
 
 def _began(piece: Outgoing) -> datetime | None:
