@@ -105,6 +105,7 @@ class PersonShown:
     name: str
     face: Face
     never_remember: bool
+    is_left_alone: bool
     handles: list[HandleShown]
     bonds: list[BondShown]
     memories: list[MemoryShown]
@@ -163,6 +164,7 @@ def show_person(
         name=person.name,
         face=Face(name=person.name),
         never_remember=person.never_remember,
+        is_left_alone=person.stopped_at is not None,
         handles=_handles(person),
         bonds=[_bond(bond, faces[bond.agent_id], now=now) for bond in bonds],
         memories=[

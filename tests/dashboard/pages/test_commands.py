@@ -17,6 +17,7 @@ from agentapp.moderation.models import ModerationAction
 from agentapp.relations.models import Quiet
 from tests.cast import Cast
 from tests.dashboard.pages.world import AS_SCRIPT
+from tests.dashboard.remembering import make_memory
 
 
 def say(browser: Client, cast: Cast, text: str, **more: object) -> int:
@@ -112,3 +113,18 @@ def test_forgetting_takes_earlier_answers_along(cast: Cast, sam: Client) -> None
     assert list(CommandCall.objects.exclude(words="").values_list("command", flat=True)) == [
         "forget"
     ]
+
+
+def test_the_page_about_oneself_stops_and_starts_again(
+    cast: Cast, sam: Client, root: Client
+) -> None:
+    mine = reverse("me", args=[cast.lounge.pk])
+    remembered = make_memory(cast, cast.sam)
+    for button, words in (("/stop", "answer me again"), ("/stop undo", "Leave me alone")):
+        address = reverse("room_say", args=[cast.lounge.pk])
+        back = sam.post(address, {"text": button}, headers={"referer": f"http://testserver{mine}"})
+        assert back["Location"].endswith(mine)
+        assert words in sam.get(mine).content.decode()
+        if button == "/stop":
+            person = reverse("person", args=[remembered.person_id])
+            assert "asked to be left alone" in root.get(person).content.decode()
