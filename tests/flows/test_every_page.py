@@ -24,6 +24,7 @@ from agentapp.files.services import Given
 from agentapp.foundation import clock
 from agentapp.identity import services as identity
 from agentapp.identity.models import Room
+from agentapp.identity.platforms import Details
 from agentapp.identity.services.logins import add_login
 from agentapp.identity.services.rooms import make_room_link
 from agentapp.intake import services as intake
@@ -31,6 +32,7 @@ from agentapp.keyring.models import Keyring, Unread
 from agentapp.llm.models import Provider
 from agentapp.memory.models import Memory
 from agentapp.presence import arrivals
+from agentapp.presence.models import Doorway
 from agentapp.tools.models import ToolCall
 from agentapp.turns.models import Turn
 from bots.matrix.login import packed
@@ -171,6 +173,7 @@ def give_logins(stage: Stage) -> None:
         secret=packed(Login(nowhere, user_id, "DEVICE", "syt_token")),
         by=stage.owner,
     )
+    give_a_bot(stage)
     attic, cellar = (
         Room.objects.create(
             workspace=stage.workspace,
@@ -199,6 +202,36 @@ def private_answer(stage: Stage) -> str:
         (address,) = (word for word in links.hand_over(row).split() if "/answer/" in word)
         row.save()
     return address[address.index("/answer/") :]
+
+
+def give_a_bot(stage: Stage) -> None:
+    """Give the agent a bot that is in a server, where one channel is closed to it."""
+    told = Details(
+        name="@mira",
+        invite_url="https://discord.com/oauth2/authorize?client_id=1",
+        notes=("It reads everything that is said in its channels.",),
+    )
+    bot = add_login(
+        agent_id=stage.agent.pk,
+        platform="discord",
+        external_id=f"1{stage.agent.pk}",
+        name="Mira",
+        secret=f"no-token-{stage.agent.pk}",
+        details=told.packed(),
+        by=stage.owner,
+    )
+    for position, (name, hindrance) in enumerate(
+        [("tea", ""), ("a channel with a rather long name", "Its role needs Send Messages here.")]
+    ):
+        Doorway.objects.create(
+            account=bot,
+            external_id=f"{stage.agent.pk}{position}",
+            name=name,
+            group_id="77",
+            group_name="The Pond of Frogs",
+            position=position,
+            hindrance=hindrance,
+        )
 
 
 def of_a_visitor(stage: Stage) -> dict[str, str]:
