@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agentapp.conversation.models import Message, Reaction
+from agentapp.conversation.rules import stored_id
+from agentapp.identity.models import Room
 from agentapp.presence.models import Membership
 from agentapp.turns.models import Turn
 
@@ -64,6 +66,16 @@ def rooms_inside(*, agent_id: int, account_id: uuid.UUID) -> set[str]:
         .exclude(state=Membership.State.INVITED)
         .values_list("room__external_id", flat=True)
     )
+
+
+def is_encrypted(*, workspace_id: int, platform: str, external_id: str) -> bool:
+    """Say whether a room was ever seen encrypted; one query. There is no way back from that."""
+    return Room.objects.filter(
+        workspace_id=workspace_id,
+        platform=platform,
+        external_id=stored_id(external_id),
+        encrypted=True,
+    ).exists()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from django.db import Error as DatabaseError
 
@@ -27,7 +27,7 @@ from agentapp.identity.services.leases import HeldAccount
 from agentapp.identity.services.logins import keep_secret, open_login
 from agentapp.intake import services as intake
 from agentapp.intake.batches import ENCRYPTED_NOTICE
-from agentapp.intake.queries import rooms_inside
+from agentapp.intake.queries import is_encrypted, rooms_inside
 from bots.bridge import Bridge
 from bots.connector import Accept, FileTooLong, NotSent
 from bots.matrix import doors
@@ -39,7 +39,6 @@ from bots.matrix.listening import Listener, ended
 from bots.matrix.login import packed, unpacked
 from bots.matrix.parse import PLATFORM
 from bots.matrix.recent import Recent
-from bots.matrix.rooms import RoomView
 from bots.matrix.sealing import Sealing
 from bots.matrix.sending import Sender
 from bots.matrix.settle import Settler
@@ -125,7 +124,7 @@ class MatrixConnector:
         returned with the address.
         """
         try:
-            content, locked = await self._sealing().locked(content, room)
+            content, locked = await self._out().sealing.locked(content, room)
             kind, called = ("application/octet-stream", "file") if locked else (content_type, name)
             mxc = await self._connected().upload(content, content_type=kind, name=called)
         except LoginLost as error:
@@ -165,7 +164,8 @@ class MatrixConnector:
             self._crypt = await opened(
                 bridge=self._bridge, account=self._account, server=self._server
             )
-            self._sender = Sender(server=self._server, recent=self._recent, sealing=self._sealing())
+            sealing = self._sealing_at(self._server)
+            self._sender = Sender(server=self._server, recent=self._recent, sealing=sealing)
         return self._server
 
     async def _close(self) -> None:
@@ -203,11 +203,17 @@ class MatrixConnector:
             raise NotSent("The login is not connected at the moment.")
         return self._sender
 
-    def _sealing(self) -> Sealing:
-        return Sealing(server=self._connected(), views=self._views, crypt=lambda: self._crypt)
+    def _sealing_at(self, server: Homeserver) -> Sealing:
+        return Sealing(
+            server=server,
+            views=lambda: self._harvester.views if self._harvester else {},
+            was_encrypted=self._was_encrypted,
+            crypt=lambda: self._crypt,
+        )
 
-    def _views(self) -> Mapping[str, RoomView]:
-        return self._harvester.views if self._harvester else {}
+    async def _was_encrypted(self, room_id: str) -> bool:
+        asked = partial(is_encrypted, workspace_id=self._account.workspace_id, platform=PLATFORM)
+        return await self._bridge.call(partial(asked, external_id=room_id))
 
     async def _recorded(self, outgoing: Outgoing, event_id: str) -> int | None:
         """Write an own message into the record now; its echo then changes nothing.

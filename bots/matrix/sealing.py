@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from agentapp.foundation.envelope import Outgoing
 from agentapp.foundation.errors import AgentError
@@ -29,6 +29,8 @@ class Sealing:
 
     Args:
         views: What is known of rooms at this moment.
+        was_encrypted: Says of a room whether the record has it as encrypted. Whatever a homeserver
+            says later, it stays so.
         crypt: Encrypts; None where the owner has not turned that on.
     """
 
@@ -37,10 +39,13 @@ class Sealing:
         *,
         server: Homeserver,
         views: Callable[[], Mapping[str, RoomView]],
+        was_encrypted: Callable[[str], Awaitable[bool]],
         crypt: Callable[[], Crypt | None],
     ) -> None:
         self._server = server
         self._views = views
+        self._was_encrypted = was_encrypted
+        self._plain: set[str] = set()  # by the record
         self._crypt = crypt
 
     async def encryption_of(self, room_id: str) -> Mapping[str, object] | None:
@@ -50,8 +55,15 @@ class Sealing:
             NotSent: Nobody can say at the moment.
         """
         view = self._views().get(room_id)
-        if view is not None:
-            return view.encryption
+        found = view.encryption if view is not None else await self._asked(room_id)
+        if found is not None or room_id in self._plain:
+            return found
+        if await self._was_encrypted(room_id):
+            return {"algorithm": MEGOLM_ALGORITHM}
+        self._plain.add(room_id)
+        return None
+
+    async def _asked(self, room_id: str) -> Mapping[str, object] | None:
         try:
             return await self._server.state(room_id, "m.room.encryption")
         except Rejected:

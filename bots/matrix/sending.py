@@ -41,7 +41,7 @@ class Sender:
     def __init__(self, *, server: Homeserver, recent: Recent, sealing: Sealing) -> None:
         self._server = server
         self._recent = recent
-        self._sealing = sealing
+        self.sealing = sealing
         self._rest_until = 0.0  # monotonic
 
     async def put(self, piece: Outgoing) -> str:
@@ -107,7 +107,7 @@ class Sender:
 
     async def _send(self, piece: Outgoing, content: dict[str, object]) -> str:
         """Put a message into its room, sealed where the room's people expect that."""
-        kind, sealed = await self._sealing.sealed(piece, content)
+        kind, sealed = await self.sealing.sealed(piece, content)
         _refuse_late(piece)
         event_id = await self._server.send(piece.room_external_id, kind, sealed, piece.dedupe_key)
         self._recent.sent(piece.dedupe_key, event_id)

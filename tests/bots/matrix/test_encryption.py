@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import nio
+import pytest
 import vodozemac
 
 from agentapp.conversation.models import Message, Reaction
-from agentapp.drafts.services import retract
+from agentapp.drafts.services import correct, retract
 from agentapp.files.models import FileBytes
 from agentapp.files.services import Given
-from agentapp.identity.models import Agent
+from agentapp.identity.models import Agent, Room, User
 from agentapp.intake.models import Lane
 from bots.bridge import Bridge
 from tests.bots.matrix.peers import (
@@ -140,8 +141,11 @@ def test_threads_edits_reactions_and_removals_are_what_they_are_in_plain(
             for draft in (said, liked):
                 await eventually(bridge, partial(status_of, draft), "published")
             (answer,) = await app.hears(ada.user_id, "Green.")
-            relation = answer.source["content"]["m.relates_to"]
-            assert (relation["rel_type"], relation["event_id"]) == ("m.thread", root)
+            assert thread_of(answer) == root
+            await call(partial(corrects, "Green.", "Green tea.", by=live_cast.root))
+            _, edit = await app.hears(ada.user_id, "Green.", "* Green tea.")
+            assert edit.source["content"]["m.relates_to"]["event_id"] == answer.event_id
+            await eventually(bridge, lambda: record_of(room)[-1], "Green tea.")
             assert [e.key for e in app.seen if isinstance(e, nio.ReactionEvent)] == ["🍵"]
             await call(partial(retract, draft_id=said.pk, by=live_cast.root))
             await eventually(bridge, lambda: status_of(said), "retracted")
@@ -152,6 +156,17 @@ def test_threads_edits_reactions_and_removals_are_what_they_are_in_plain(
     assert Reaction.objects.filter(emoji="🍵", is_present=True).count() == 1
     kinds = {e["type"] for e in ann.reads(room) if e["sender"] == ada.user_id and e["content"]}
     assert "m.room.message" not in kinds
+
+
+def thread_of(event: nio.Event) -> str:
+    relation = event.source["content"]["m.relates_to"]
+    assert relation["rel_type"] == "m.thread"
+    return str(relation["event_id"])
+
+
+def corrects(old: str, new: str, *, by: User) -> None:
+    """Give a published message of an agent new words."""
+    correct(message_id=Message.objects.get(text=old).pk, text=new, by=by)
 
 
 def test_what_somebody_writes_again_or_in_anothers_name_is_not_taken_in(
@@ -302,6 +317,30 @@ async def app_agrees_anew(client: nio.AsyncClient) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("no message of a new agreement came")
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_what_was_encrypted_stays_so_whatever_the_homeserver_says(
+    live_cast: Cast, synapse: Synapse, is_on: bool
+) -> None:
+    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    if is_on:
+        encrypting(live_cast, synapse, ada)
+    else:
+        login_agent(live_cast, live_cast.ada, synapse, ada)
+    room = ann.opens(ada.user_id)
+    ada.joins(room)
+
+    async def work(bridge: Bridge) -> None:
+        async with matrix_host(bridge):
+            await connected(bridge, live_cast.ada)
+            await bridge.call(lambda: Room.objects.update(encrypted=True))
+            draft = await bridge.call(answers, live_cast.ada, room, "For Ann alone.")
+            await eventually(bridge, partial(status_of, draft), "published" if is_on else "failed")
+
+    run(work)
+    assert ann.hears(room, ada.user_id) == []
+    assert len(session_ids(ann.reads(room), ada.user_id)) == int(is_on)
 
 
 def test_without_encryption_turned_on_it_says_that_it_cannot_read(
