@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from agentapp.foundation.errors import Refused
 
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 HTTPS_HOSTS = ("discord.com", "discordapp.com", "discordapp.net", "discord.gg")
 
 
@@ -21,7 +22,14 @@ class NotDiscord(Refused):
 
 
 def point() -> None:
-    """Send every client of this process where the settings say; without a setting to Discord."""
+    """Send every client of this process where the settings say; without a setting to Discord.
+
+    Raises:
+        NotDiscord: The settings name a server that is not on this machine: tokens would go there.
+    """
+    for address in filter(None, (settings.DISCORD_API, settings.DISCORD_GATEWAY)):
+        if yarl.URL(address).host not in LOOPBACK:
+            raise NotDiscord
     if settings.DISCORD_API:
         Route.BASE = settings.DISCORD_API
     if settings.DISCORD_GATEWAY:

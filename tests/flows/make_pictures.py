@@ -18,13 +18,16 @@ from agentapp.identity.services.logins import add_login
 from agentapp.identity.services.rooms import create_room, join_room, set_reply_mode
 from agentapp.identity.services.tenancy import give_seat
 from agentapp.identity.templates import LIBRARIAN
+from agentapp.intake.doorways import pick_doorway
 from agentapp.intake.services import post_web_message
 from agentapp.presence.invitations import accept_invitation, waiting_for
+from agentapp.presence.models import Doorway, Membership
 from agentapp.presence.services import add_agent
 from bots.matrix.login import packed
 from bots.matrix.transport import Login
 from tests.bots.matrix.test_rooms import seen_as
 from tests.bots.matrix.world import Member
+from tests.fakes.discord import Discord
 from tests.fakes.model_server import ModelServer
 from tests.fakes.synapse import Synapse
 from tests.flows.processes import RunningHost
@@ -141,4 +144,41 @@ def test_take_the_platforms(
     page.goto("/platforms/")
     expect(page.locator(".is-done")).to_have_count(2)
     page.screenshot(path=PICTURES / "platforms.png")
+    context.close()
+
+
+def test_take_discord(
+    running_host: RunningHost, model: ModelServer, browser: Browser, discord: Discord
+) -> None:
+    """A bot in a server, one channel picked, first words that wait, and cards in a chat."""
+    model.reply = lambda body: "Hello Ann! Kettle is on."
+    stage = make_stage(model, reply_mode="approve")
+    bot = discord.bot("mira")
+    pond = discord.guild("Garden club", bot)
+    tea, _hall, ann = pond.channel("tea-corner"), pond.channel("seeds"), pond.member("ann")
+    add_login(
+        agent_id=stage.agent.pk,
+        platform="discord",
+        external_id=str(bot.id),
+        name="Mira",
+        secret=bot.token,
+        by=stage.owner,
+    )
+    doorways = Doorway.objects.filter(account__agent=stage.agent, external_id=str(tea.id))
+    while not doorways.exists():
+        time.sleep(0.1)
+    membership = pick_doorway(doorway_id=doorways.get().pk, by=stage.owner)
+    eventually(lambda: Membership.objects.get(pk=membership.pk).state, "active")
+    ann.says(tea, f"{bot.mention} hello")
+    wait_for("Mira", stage)
+
+    context = browser.new_context(
+        base_url=running_host.url, viewport=WINDOW, device_scale_factor=SHARPNESS
+    )
+    log_in(context, stage.owner, url=running_host.url)
+    page = context.new_page()
+    page.goto("/platforms/")
+    expect(page.locator(".is-done")).to_have_count(2)
+    page.locator(".group > summary").click()
+    page.screenshot(path=PICTURES / "discord.png")
     context.close()
