@@ -145,7 +145,9 @@ class Reader:
             if len(rows) == queries.MOST_AT_ONCE:
                 self._ripe.insert(0, (wanted, rows[-1].number))
             await self._ring.load((INBOUND, row.sealed.key_name) for row in rows)
-            for row in rows:
+            for n, row in enumerate(rows):
+                if n % AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 room_id, event = row.sealed.room_external_id, json.loads(row.sealed.content)
                 plain = read_event(self._ring, room_id, event)
                 if plain is not None:

@@ -6,6 +6,7 @@ bytes again, under the same names, and no place in a ratchet is used for two thi
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -186,7 +187,7 @@ class Writer:
                     if not sessions_of(self._device, one.curve) and not self._rests(one.curve)
                 ]
                 if is_last or not strangers:
-                    self._pack(room_id, stored, missing)
+                    await self._pack(room_id, stored, missing)
                 await self._ring.store()
             if not strangers:
                 return
@@ -225,7 +226,7 @@ class Writer:
         self._ring.put(OUTBOUND, room_id, fresh)
         return fresh
 
-    def _pack(self, room_id: str, stored: Value, missing: list[Target]) -> None:
+    async def _pack(self, room_id: str, stored: Value, missing: list[Target]) -> None:
         """Write the room's key to devices that do not have it, from where the ratchet stands."""
         group = vodozemac.GroupSession.from_pickle(stored["pickle"], PICKLE_KEY)
         content = {
@@ -236,7 +237,9 @@ class Writer:
         }
         given = {user: dict(devices) for user, devices in stored["given"].items()}
         letters = []
-        for target in missing:
+        for n, target in enumerate(missing):
+            if n % IN_PARCEL == 0:
+                await asyncio.sleep(0)  # other logins have their turn
             letter = write_letter(self._device, target, "m.room_key", content)
             if letter is not None:
                 letters.append((target, letter))

@@ -319,6 +319,38 @@ async def app_agrees_anew(client: nio.AsyncClient) -> None:
     raise AssertionError("no message of a new agreement came")
 
 
+def test_several_rooms_at_once_are_written_and_read(
+    live_cast: Cast, synapse: Synapse, tmp_path: Path
+) -> None:
+    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    encrypting(live_cast, synapse, ada)
+    rooms = [encrypted_room(ann, ada) for _ in range(4)]
+
+    async def work(bridge: Bridge) -> None:
+        async with matrix_host(bridge), peer(synapse, ann, tmp_path / "ann") as app:
+            await connected(bridge, live_cast.ada)
+            drafts = []
+            for n in range(3):
+                for room in rooms:
+                    text = f"{n} in {rooms.index(room)}"
+                    drafts.append(await bridge.call(answers, live_cast.ada, room, text))
+                await app.says(rooms[n], f"Meanwhile {n}")
+            for draft in drafts:
+                await eventually(bridge, partial(status_of, draft), "published")
+            await app.catches_up()
+            heard = sorted(event.body for event in app.heard(ada.user_id))
+            assert heard == sorted(draft.text for draft in drafts)
+            assert app.unread() == []
+            for n in range(3):
+                await eventually(bridge, partial(is_heard, rooms[n], f"Meanwhile {n}"), True)
+
+    run(work)
+
+
+def is_heard(room: str, text: str) -> bool:
+    return text in record_of(room)
+
+
 @pytest.mark.parametrize("is_on", [True, False])
 def test_what_was_encrypted_stays_so_whatever_the_homeserver_says(
     live_cast: Cast, synapse: Synapse, is_on: bool

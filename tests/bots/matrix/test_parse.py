@@ -230,6 +230,23 @@ def test_an_odd_field_of_an_event_is_nobodys_trouble(where: str, odd: object) ->
 
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("part", ["file", "key", "k", "iv", "hashes", "sha256", "url"])
+def test_a_locked_file_that_is_not_whole_is_named_and_not_fetched(part: str, odd: object) -> None:
+    key: object = {"k": "A" * 43} if part != "key" else odd
+    key = {"k": odd} if part == "k" else key
+    hashes: object = {"sha256": odd if part == "sha256" else "A" * 43}
+    file: object = {
+        "url": odd if part == "url" else "mxc://a/b",
+        "key": key,
+        "iv": odd if part == "iv" else "A" * 22,
+        "hashes": odd if part == "hashes" else hashes,
+    }
+    content = {"msgtype": "m.file", "body": "a.pdf", "file": odd if part == "file" else file}
+    (found,) = said(content).incoming.files
+    assert (found.name, found.source) == ("a.pdf", "")
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
 @pytest.mark.parametrize(
     "where",
     ["body", "msgtype", "formatted_body", "m.mentions", "m.relates_to", "m.new_content"],
