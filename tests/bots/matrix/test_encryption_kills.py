@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,12 +12,16 @@ import pytest
 from django.db import connection, transaction
 
 from agentapp.drafts.models import Outbound
+from agentapp.foundation.envelope import Outgoing
 from agentapp.identity.models import Account
 from agentapp.identity.services import leases
+from agentapp.identity.services.leases import HeldAccount
 from agentapp.keyring.changes import KeyChanges, KeyText
 from agentapp.keyring.models import Key, Keyring
 from agentapp.keyring.services import KeysMoved, write_keys
 from bots.bridge import Bridge
+from bots.connector import NotSent
+from bots.matrix.client import MatrixConnector
 from tests.bots.matrix.peers import Peer, encrypted_room, encrypting, peer, session_ids
 from tests.bots.matrix.world import Member, answers, matrix_host, record_of
 from tests.bots.places import eventually, run, status_of
@@ -168,3 +173,44 @@ def stale_keys_are_refused(account: Account) -> None:
         write_keys(account_id=account.pk, fence=held.fence, changes=changes)
     assert set(Key.objects.values_list("kind", "name", "sealed")) == before
     assert "pickle" not in str(before)
+
+
+def test_a_process_that_no_longer_holds_the_login_writes_into_no_encrypted_room(
+    live_cast: Cast, synapse: Synapse
+) -> None:
+    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    encrypting(live_cast, synapse, ada)
+    room = encrypted_room(ann, ada)
+
+    async def work(bridge: Bridge) -> None:
+        (held,) = await bridge.call(partial(leases.take_free, holder="one", platforms=["matrix"]))
+        connector = MatrixConnector(held, bridge)
+        try:
+            await connector.verify()
+            assert (await connector.send(piece_for(held, room, "first"))).external_id
+            await bridge.call(let_leases_pass)
+            await bridge.call(partial(leases.take_free, holder="two", platforms=["matrix"]))
+            with pytest.raises(NotSent):
+                await connector.send(piece_for(held, room, "second"))
+        finally:
+            await connector.stop()
+
+    run(work)
+    assert len(session_ids(ann.reads(room), ada.user_id)) == 1
+
+
+def piece_for(held: HeldAccount, room: str, key: str) -> Outgoing:
+    return Outgoing(
+        outbound_id=1,
+        workspace_id=held.workspace_id,
+        account_id=str(held.account_id),
+        author_external_id=held.external_id,
+        platform="matrix",
+        room_external_id=room,
+        kind="message",
+        text=key,
+        reply_to="",
+        emoji="",
+        dedupe_key=key,
+        deadline=time.monotonic() + 10,
+    )
