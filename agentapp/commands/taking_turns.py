@@ -39,7 +39,9 @@ def direct_room(
     room: Room, handle: Identity, agents: Sequence[int]
 ) -> tuple[Room, tuple[int, ...]] | None:
     """Return where this person and an agent are alone, with that agent; the first in turn wins."""
+    # Into an encrypted room only a login with keys can write.
     rows = Membership.objects.filter(
+        Q(room__encrypted=False) | Q(account__keyring__is_on=True),
         agent__in=agents,
         state=Membership.State.ACTIVE,
         left_at__isnull=True,
@@ -60,7 +62,6 @@ def alone(handle: Identity) -> QuerySet[Room]:
         ~Exists(others),
         kind=Room.Kind.DIRECT,
         gone_at__isnull=True,
-        encrypted=False,
         participants__identity=handle,
         participants__left_at__isnull=True,
     )

@@ -25,7 +25,11 @@ def _quiet(asked: Asked) -> Said:
     if "off" in asked.call.options:
         return _off(asked, room, is_whole=is_whole)
     hours = asked.call.options.get("hours")
-    until = clock.now() + timedelta(hours=float(hours)) if hours else None
+    now = clock.now()
+    since = min(asked.call.at or now, now)
+    until = since + timedelta(hours=float(hours)) if hours else None
+    if until is not None and until <= now:
+        return Said("", is_done=False)  # it was over before it could be read
     how_long = f" for {hours_in_words(float(hours))}" if hours else ""
     if is_whole:
         begin_quiet(room=room, person=None, until=until, by=asked.handle)

@@ -104,6 +104,14 @@ def test_the_end_of_a_quiet_is_written_once(stage: Stage) -> None:
     assert Event.objects.filter(type="quiet.ended").count() == 1
 
 
+def test_a_quiet_that_was_over_before_it_was_read_does_nothing(cast: Cast) -> None:
+    late = clock.now() - timedelta(hours=3)
+    answer = carry_out(call(cast, "quiet", options={"hours": 2.0}, at=late))
+    assert (answer.is_done, answer.words) == (False, "")
+    assert not Quiet.objects.exists()
+    assert not Draft.objects.exists()
+
+
 def test_quiet_off_takes_it_back(stage: Stage) -> None:
     cast = stage.cast
     carry_out(call(cast, "quiet", "$1"))

@@ -23,6 +23,7 @@ from agentapp.foundation import clock
 from agentapp.foundation.database import fresh_connection
 from agentapp.foundation.envelope import Author, Place
 from agentapp.identity.models import Agent, Identity, Participant, Person, Room
+from agentapp.keyring.models import Keyring
 from agentapp.llm.models import LLMCall
 from agentapp.memory.models import Memory
 from agentapp.presence.models import Membership
@@ -162,6 +163,24 @@ def test_a_direct_room_that_somebody_else_ever_saw_is_not_private(
     assert room_id == place.pk
     assert SECRET not in words
     assert "chemistry" not in words
+
+
+@pytest.mark.parametrize("has_keys", [False, True])
+def test_an_encrypted_direct_room_is_used_by_a_login_with_keys(
+    cast: Cast, person: Person, has_keys: bool
+) -> None:
+    direct = alone_with(cast, cast.ada)
+    Room.objects.filter(pk=direct.pk).update(encrypted=True)
+    account = cast.ada.accounts.get()
+    Keyring.objects.create(
+        account=account, workspace=cast.workspace, device="A", fingerprint="B", is_on=has_keys
+    )
+
+    obey(asked(cast, "mydata"))
+
+    ((room_id, words),) = said()
+    assert room_id == (direct.pk if has_keys else cast.lounge.pk)
+    assert ("chemistry" in words) == has_keys
 
 
 def test_never_remembering_is_another_choice_and_can_be_taken_back(
