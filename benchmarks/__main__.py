@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 
-MEASUREMENTS = ("pipeline", "concurrency", "gateway", "recall")
+MEASUREMENTS = ("pipeline", "concurrency", "gateway", "recall", "live", "accounts", "soak")
 
 
 def main(names: list[str]) -> int:

@@ -23,6 +23,16 @@ def processor_seconds(pids: Iterable[int]) -> float:
     return sum(_own_seconds(pid) for root in pids for pid in _family(root))
 
 
+def memory_bytes(pid: int) -> int:
+    """Return the memory of a process and its living children, shared pages by their share."""
+    total = 0
+    for one in _family(pid):
+        for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
 def percentile(values: Iterable[float], share: float) -> float:
     """Return the value below which `share` (0 to 1) of the values lie."""
     ordered = sorted(values)
