@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 
 import psycopg
-from django.db import DatabaseError
 
 from agentapp.foundation.database import fresh_connection, own_conninfo
 from agentapp.intake.wakeups import CHANNEL
@@ -62,5 +61,5 @@ class Listener:
         try:
             with fresh_connection():
                 self._look()
-        except DatabaseError:
+        except Exception:  # the listener outlives whatever one look does; the sweep comes anyway
             logger.exception("a look at the lanes failed; the sweep comes within seconds")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
 from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
 from agentapp.files.rules import MAX_PIXELS
+
+logger = logging.getLogger(__name__)
 
 LONGEST_SIDE = 1_600  # pixels of what is looked at
 QUALITY = 85
@@ -35,7 +38,8 @@ def drawn(content: bytes) -> Drawn | None:
     with _opening:
         try:
             return _drawn(content)
-        except Exception:  # noqa: BLE001  (a stranger's bytes make decoders raise anything)
+        except Exception as error:  # noqa: BLE001  (a stranger's bytes make decoders raise anything)
+            logger.info("a picture cannot be drawn: %s", type(error).__name__)
             return None
 
 

@@ -12,8 +12,9 @@ import discord
 from agentapp.foundation.envelope import Place
 from agentapp.intake.seen import RoomNews
 from bots.bridge import Bridge
+from bots.discord.book import Book, Mark
 from bots.discord.gateway import Gateway
-from bots.discord.listening import Book, Listener, Mark
+from bots.discord.listening import Listener
 from bots.discord.places import place_of
 
 logger = logging.getLogger(__name__)

@@ -8,28 +8,22 @@ from functools import partial
 
 import aiohttp
 import discord
-from django.db import Error as DatabaseError
 
 from agentapp.cards.showing import CardFace
 from agentapp.foundation.envelope import (
-    Author,
-    AuthorKind,
-    Incoming,
-    IncomingEdit,
     Outgoing,
-    Place,
     Receipt,
 )
-from agentapp.foundation.errors import AgentError, Refused
+from agentapp.foundation.errors import Refused
 from agentapp.identity.services import connections
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.identity.services.logins import open_login
-from agentapp.intake import services as intake
 from bots.bridge import Bridge
-from bots.connector import Accept, FileTooLong, NotSent
+from bots.connector import Accept, NotSent
 from bots.discord import cards
-from bots.discord.address import FileAddress, checked_file_url, point
-from bots.discord.connection import Connection, closed
+from bots.discord.address import point
+from bots.discord.book import Book
+from bots.discord.connection import Connection
 from bots.discord.errors import (
     IntentsMissing,
     LoginLost,
@@ -37,17 +31,18 @@ from bots.discord.errors import (
     OverBudget,
     translated,
 )
+from bots.discord.files import fetched
 from bots.discord.gateway import Gateway, Reads, own_id
-from bots.discord.listening import Book
 from bots.discord.parse import PLATFORM
 from bots.discord.proving import details_of
+from bots.discord.recording import is_post, recorded
 from bots.discord.refusals import Refusals
 from bots.discord.sending import Sender
+from bots.discord.watching import closed
 
 logger = logging.getLogger(__name__)
 
 MOST_SESSIONS = 200  # of one bot in a day; at a thousand Discord takes its token away
-CHUNK = 65_536  # bytes read of a file at once
 
 
 class DiscordConnector:
@@ -128,14 +123,7 @@ class DiscordConnector:
     async def fetch(self, source: str, *, most: int) -> bytes:
         """Return an attachment; its link is asked for anew, because links run out."""
         self._refusals.check()
-        where = FileAddress.read(source)
-        channel = self._connected().get_partial_messageable(where.channel_id)
-        with translated():
-            message = await channel.fetch_message(where.message_id)
-        for one in message.attachments:
-            if one.id == where.attachment_id:
-                return await _downloaded(checked_file_url(one.url), most=most)
-        raise Refused("The file is no longer there.")
+        return await fetched(self._connected(), source, most=most)
 
     async def upload(self, content: bytes, *, content_type: str, name: str, room: str) -> str:
         """Do nothing: Discord takes a file together with the message that shows it."""
@@ -254,51 +242,14 @@ class DiscordConnector:
             raise NotSent("The bot is not connected at the moment.")
         return self._connection
 
+    async def _recorded(self, outgoing: Outgoing, external_id: str) -> int | None:
+        client = self._client
+        if client is not None and is_post(client, outgoing):
+            return None  # it stands in a thread of its own, which its echo brings
+        return await recorded(outgoing, external_id, account=self._account, bridge=self._bridge)
+
     def _sender(self) -> Sender:
         return Sender(client=self._connected(), bridge=self._bridge, book=self._book)
-
-    async def _recorded(self, outgoing: Outgoing, external_id: str) -> int | None:
-        """Write an own message into the record now; its echo then changes nothing.
-
-        If that fails the echo brings it all the same, only later.
-        """
-        try:
-            if outgoing.kind == "edit":
-                return await self._bridge.call(intake.accept_edit, _as_edit(outgoing))
-            if outgoing.kind not in {"message", "file"} or self._is_post(outgoing):
-                return None
-            incoming = self._as_incoming(outgoing, external_id)
-            return (await self._bridge.call(intake.accept, incoming)).message_id
-        except (DatabaseError, AgentError) as error:
-            logger.warning("an own message waits for its echo: %s", type(error).__name__)
-            return None
-
-    def _is_post(self, outgoing: Outgoing) -> bool:
-        """Say whether it opened a thread of its own, where its echo will stand."""
-        found = self._client.get_channel(int(outgoing.room_external_id)) if self._client else None
-        return isinstance(found, discord.ForumChannel)
-
-    def _as_incoming(self, outgoing: Outgoing, external_id: str) -> Incoming:
-        return Incoming(
-            workspace_id=outgoing.workspace_id,
-            platform=PLATFORM,
-            place=Place(outgoing.room_external_id),
-            external_id=external_id,
-            author=Author(self._account.external_id, self._account.name, AuthorKind.AGENT),
-            text=outgoing.text,
-            reply_to=outgoing.reply_to or str(outgoing.extra.get("follows", "")),
-            files=outgoing.files(),
-        )
-
-
-def _as_edit(outgoing: Outgoing) -> IncomingEdit:
-    return IncomingEdit(
-        workspace_id=outgoing.workspace_id,
-        platform=PLATFORM,
-        place=Place(outgoing.room_external_id),
-        external_id=str(outgoing.extra["external_id"]),
-        text=outgoing.text,
-    )
 
 
 def _raise_first(error: BaseException | None) -> None:
@@ -314,19 +265,3 @@ def _raise_first(error: BaseException | None) -> None:
     final = [one for one in found if isinstance(one, Refused)]
     for one in [*final, *found]:
         raise one
-
-
-async def _downloaded(url: str, *, most: int) -> bytes:
-    """Return what stands at one of Discord's addresses, reading no more than allowed."""
-    content = bytearray()
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(url, allow_redirects=False) as answer,
-    ):
-        if answer.status != 200:
-            raise NotSent(f"Discord's files answer {answer.status}.")
-        async for part in answer.content.iter_chunked(CHUNK):
-            content += part
-            if len(content) > most:
-                raise FileTooLong
-    return bytes(content)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
 from functools import partial
 from typing import Any, cast
 
@@ -20,21 +19,20 @@ from bots.bridge import Bridge
 from bots.connector import SendRefused
 from bots.discord import cards
 from bots.discord.backfill import Backfill
+from bots.discord.book import Book, Mark
 from bots.discord.commands import Commands, fingerprint, registered
-from bots.discord.errors import IntentsMissing, LoginLost, NotReached, Silent, translated
-from bots.discord.gateway import Gateway, ack_age, beat_seconds
-from bots.discord.listening import Book, Listener, Mark, reachable
+from bots.discord.errors import IntentsMissing, LoginLost, NotReached, translated
+from bots.discord.gateway import Gateway
+from bots.discord.listening import Listener, reachable
 from bots.discord.parse import PLATFORM
 from bots.discord.places import group_of, hindrance, place_of
+from bots.discord.watching import check
 from bots.typing import Typing
 
 logger = logging.getLogger(__name__)
 
 READY_WITHIN = 60.0  # seconds for a new session
 WATCH_SECONDS = 2.0  # between two looks at how the connection fares
-SILENT_SECONDS = 4 * 3600.0  # without any event, after which a connection is made anew
-BEATS_MISSED = 2.5  # in heartbeats
-CLOSE_SECONDS = 5.0  # for a goodbye; one that hangs is left behind
 TYPING_SECONDS = 8.0  # Discord shows it for ten
 SETTLE_SECONDS = 0.3  # after a server's change, for those that follow it
 _FINAL_CODES = {4004, 4010, 4011, 4012, 4013}
@@ -206,22 +204,13 @@ class Connection:
         raise NotReached  # it ended by itself
 
     async def _watch(self) -> None:
-        """End a connection that is open and dead."""
+        """End a connection that is open and dead, and read again what had no room."""
         began = time.monotonic()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            now = time.monotonic()
-            if not self._was_ready and now - began > READY_WITHIN:
+            if not self._was_ready and time.monotonic() - began > READY_WITHIN:
                 raise NotReached
-            if self._client.unable is not None:
-                raise Silent("Something it said could not be read, so all is read again.")
-            age = ack_age(self._client)
-            if age is not None and age > BEATS_MISSED * beat_seconds(self._client):
-                raise Silent
-            if now - self._client.heard_at > SILENT_SECONDS:
-                raise Silent
-            if self._client.reconnects_too_often():
-                raise NotReached("Discord breaks off as soon as it is reached.")
+            check(self._client)
             if self._listener.overflowed:
                 self._listener.overflowed = False
                 self._behind.set()
@@ -307,16 +296,3 @@ class Connection:
             for thread in guild.threads
             if thread.parent_id == channel_id
         ]
-
-
-async def closed(client: discord.Client) -> None:
-    """Close a client, within bounds: one that hangs is left behind."""
-    task = asyncio.ensure_future(_quietly(client.close()))
-    await asyncio.wait({task}, timeout=CLOSE_SECONDS)
-
-
-async def _quietly(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    except Exception as error:  # noqa: BLE001  (it is over either way)
-        logger.debug("a goodbye failed: %s", type(error).__name__)

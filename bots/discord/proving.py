@@ -12,9 +12,9 @@ import discord
 from agentapp.foundation.errors import AgentError, Unavailable
 from agentapp.identity.platforms import VERIFY_SECONDS, Details, Proven, WrongAnswer
 from bots.discord.address import point
-from bots.discord.connection import closed
 from bots.discord.errors import LoginLost, translated
 from bots.discord.gateway import Gateway, Reads, own_id
+from bots.discord.watching import closed
 
 logger = logging.getLogger(__name__)
 

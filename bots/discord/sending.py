@@ -12,9 +12,9 @@ from agentapp.files import queries as files
 from agentapp.foundation.envelope import Outgoing
 from bots.bridge import Bridge
 from bots.connector import SendRefused, TooLate
+from bots.discord.book import Book
 from bots.discord.errors import translated
 from bots.discord.gateway import Gateway, own_id
-from bots.discord.listening import Book
 
 # In which Discord still knows a key for sure: "the past few minutes", it says.
 REPEATS = timedelta(minutes=1)  # leaves time for the attempt that follows

@@ -56,6 +56,8 @@ def _as_text(value: object) -> str:
     if isinstance(value, list):
         # Arrays of arrays cannot differ in length; these are numbers, so nothing needs quoting.
         return _quoted("{" + ",".join(str(int(each)) for each in value) + "}")
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError("Lists of bytes are not written here.")  # str() would write their name
     return _quoted(str(value))
 
 

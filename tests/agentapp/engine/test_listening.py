@@ -22,15 +22,15 @@ class Looks:
 
     def __init__(self) -> None:
         self.count = 0
-        self.fails = False
+        self.fails: Exception | None = None
         self._changed = threading.Condition()
 
     def __call__(self) -> None:
         with self._changed:
             self.count += 1
             self._changed.notify_all()
-        if self.fails:
-            raise DatabaseError
+        if self.fails is not None:
+            raise self.fails
 
     def wait_beyond(self, count: int) -> bool:
         with self._changed:
@@ -72,8 +72,9 @@ def test_it_listens_again_after_a_cut_and_looks_at_once(looks: Looks, live_cast:
     assert looks.wait_beyond(before)
 
 
-def test_a_look_that_fails_is_not_its_last(looks: Looks, live_cast: Cast) -> None:
-    looks.fails = True
+@pytest.mark.parametrize("error", [DatabaseError(), RuntimeError("of no kind that it knows")])
+def test_a_look_that_fails_is_not_its_last(looks: Looks, live_cast: Cast, error: Exception) -> None:
+    looks.fails = error
     before = looks.count
     say(live_cast)
     assert looks.wait_beyond(before)

@@ -21,6 +21,7 @@ from agentapp.foundation.prepared import (
     prepared_by,
     prepared_update,
 )
+from agentapp.foundation.prepared.arrays import array
 from agentapp.identity.models import Agent, Identity, Room
 from agentapp.turns.models import Turn
 from tests.cast import Cast
@@ -203,3 +204,9 @@ def test_a_counter_counts_for_each_call(cast: Cast, other: Room) -> None:
     assert raised.many(calls) == [True, False]
     cast.ada.refresh_from_db()
     assert cast.ada.timezone == "Europe/Vienna"
+
+
+def test_lists_of_bytes_are_refused_instead_of_named() -> None:
+    for value in (b"words", memoryview(b"words")):
+        with pytest.raises(TypeError):
+            array([value], "bytea")

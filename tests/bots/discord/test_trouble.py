@@ -12,7 +12,7 @@ from agentapp.foundation.envelope import Outgoing, Receipt
 from agentapp.identity.models import Account, Agent
 from agentapp.identity.services.connections import begin_session, note_refusals
 from bots.bridge import Bridge
-from bots.discord import client, connection, refusals
+from bots.discord import client, refusals, watching
 from bots.discord.client import DiscordConnector
 from bots.discord.errors import IntentsMissing, LoginLost, OverBudget
 from tests.bots.discord.world import (
@@ -160,9 +160,9 @@ def test_a_connection_without_any_event_for_hours_is_made_anew(
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await let_into(bridge, live_cast, live_cast.ada, tea)
-            monkeypatch.setattr(connection, "SILENT_SECONDS", 0.0)
+            monkeypatch.setattr(watching, "SILENT_SECONDS", 0.0)
             await eventually(bridge, lambda: health(live_cast.ada)[0], "failing")
-            monkeypatch.setattr(connection, "SILENT_SECONDS", 60.0)
+            monkeypatch.setattr(watching, "SILENT_SECONDS", 60.0)
             await eventually(bridge, lambda: health(live_cast.ada)[0], "ok")
             await eventually(bridge, lambda: discord.heard["identify"] >= 2, True)
 
