@@ -40,9 +40,9 @@ class MatrixKeys:
 
     def export(self, keys: Mapping[KeyName, KeyText], *, passphrase: str) -> bytes:
         """Return room keys as Matrix apps import them."""
-        from bots.matrix.crypt.export import exported, locked  # noqa: PLC0415
+        from bots.matrix.crypt import export  # noqa: PLC0415
 
-        return locked(exported(keys), passphrase)
+        return export.locked(export.exported(keys), passphrase, rounds=export.ROUNDS)
 
     def read_export(
         self, content: bytes, *, passphrase: str, known: Mapping[KeyName, KeyText]

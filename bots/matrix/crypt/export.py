@@ -36,7 +36,7 @@ class WrongPhrase(Invalid):
     """The phrase does not open this file, or the file was changed."""
 
 
-def locked(data: bytes, passphrase: str, *, rounds: int = ROUNDS) -> bytes:
+def locked(data: bytes, passphrase: str, *, rounds: int) -> bytes:
     """Return data as the text of such a file."""
     salt, iv = os.urandom(_SALT), bytearray(os.urandom(_IV))
     iv[8] &= 0x7F  # some programs count in 63 bits

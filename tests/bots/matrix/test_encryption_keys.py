@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nio
 import pytest
@@ -13,6 +14,7 @@ from agentapp.identity.services.logins import add_login
 from agentapp.keyring import turning
 from agentapp.keyring.models import Keyring
 from bots.bridge import Bridge
+from bots.matrix.crypt import export as export_file
 from bots.matrix.crypt.export import FOOTER, HEADER, NotAnExport, WrongPhrase, locked, unlocked
 from bots.matrix.crypt.making import DeviceTaken, IdentityTaken, PasswordWrong
 from bots.matrix.crypt.signing import to_bytes, to_text
@@ -113,9 +115,12 @@ def test_another_app_opens_with_the_exported_keys_what_the_agent_read(
                 await eventually(bridge, partial(unread_of, account), 1)
             file = tmp_path / "exported"
             export = partial(turning.export_keys, account_id=account.pk, by=live_cast.root)
-            file.write_bytes(await bridge.call(partial(export, passphrase=PHRASE)))
+            with mock.patch.object(
+                export_file, "ROUNDS", 1000
+            ):  # others take long for each
+                file.write_bytes(await bridge.call(partial(export, passphrase=PHRASE)))
             await opens_with(synapse, ann, file, ann_elsewhere, room)
-            await app.client.export_keys(str(tmp_path / "own"), PHRASE)
+            await app.client.export_keys(str(tmp_path / "own"), PHRASE, count=1000)
             content = (tmp_path / "own").read_bytes()
             taken = partial(
                 turning.import_keys, account_id=account.pk, content=content, by=live_cast.root
@@ -160,7 +165,7 @@ def test_the_file_is_what_other_apps_write() -> None:
     theirs = nio.crypto.key_export.encrypt(b"[]", PHRASE, count=1000)
     whole = "\n".join([HEADER, theirs, FOOTER]).encode()
     assert unlocked(whole, PHRASE) == b"[]"
-    ours = locked(b"[1]", PHRASE).decode().split("\n")
+    ours = locked(b"[1]", PHRASE, rounds=1000).decode().split("\n")
     assert nio.crypto.key_export.decrypt("".join(ours[1:-2]), PHRASE) == b"[1]"
 
 
