@@ -32,6 +32,7 @@ from agentapp.identity.services.people import LOCAL, ensure_identity
 
 NOTICE_CODE = "command"  # of the drafts that answer; gates of quiet let them pass
 KEPT = timedelta(minutes=10)  # words that were handed to their platform, for a repetition
+MOST_ANSWERS = 10  # that one person gets into rooms within that time
 SAID_BEFORE = "That was done before."
 
 _PEOPLE = {Identity.Kind.HUMAN, Identity.Kind.SCRIPTED}
@@ -142,11 +143,18 @@ def _done(command: Command, call: Call, row: CommandCall, here: Here) -> Answer:
     row.is_shown = is_web and is_private and said.is_done and not said.is_told
     row.words_until = None if row.is_shown else GreenroomNow() + KEPT
     row.agent_id = said.agent_id or call.agent_id or next(iter(agents), None)
-    if said.words and not said.is_told and (said.is_public or not call.shows_answer):
+    is_heard = bool(said.words) and not said.is_told and (said.is_public or not call.shows_answer)
+    if is_heard and not _has_said_enough(here.handle):
         row.agent_id = _say(command, stage, said, row) or row.agent_id
     row.save()
     _record(command, call, row, here.person)
     return Answer(said.words, is_private=is_private, agent_id=row.agent_id, is_done=said.is_done)
+
+
+def _has_said_enough(handle: Identity) -> bool:
+    """Say whether a room would drown in answers to somebody; what they ask is done all the same."""
+    recent = CommandCall.objects.filter(handle=handle, created_at__gt=GreenroomNow() - KEPT)
+    return recent.count() > MOST_ANSWERS
 
 
 def _locked_room(call: Call) -> Room | None:

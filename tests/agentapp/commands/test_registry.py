@@ -9,8 +9,9 @@ from types import ModuleType
 import pytest
 
 from agentapp.commands import registry
-from agentapp.commands.services import carry_out
+from agentapp.commands.services import MOST_ANSWERS, carry_out
 from agentapp.drafts.models import Draft
+from agentapp.identity.models import Person
 from agentapp.llm.models import LLMCall
 from agentapp.management.commands.commands import table
 from tests.agentapp.commands.asking import call
@@ -80,6 +81,17 @@ def test_a_repetition_is_told_the_same(cast: Cast) -> None:
     assert first.agent_id == again.agent_id == cast.ada.pk
     assert first.is_private
     assert not Draft.objects.exists()  # the platform shows it itself
+
+
+def test_a_room_does_not_drown_in_answers_to_one_person(cast: Cast) -> None:
+    for n in range(MOST_ANSWERS + 2):
+        carry_out(call(cast, "help", f"${n}"))
+    assert Draft.objects.count() == MOST_ANSWERS
+    assert carry_out(call(cast, "stop", "$stop")).is_done
+    assert Person.objects.filter(stopped_at__isnull=False).exists()
+    assert Draft.objects.count() == MOST_ANSWERS
+    carry_out(call(cast, "help", "$other", user=cast.mallory))
+    assert Draft.objects.count() == MOST_ANSWERS + 1
 
 
 def test_help_says_who_runs_the_agents_and_who_reads_along(cast: Cast) -> None:
