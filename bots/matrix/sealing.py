@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from agentapp.foundation.envelope import Outgoing
@@ -17,6 +18,7 @@ from bots.matrix.rooms import RoomView
 from bots.matrix.transport import Homeserver
 
 MESSAGE, SEALED_MESSAGE = "m.room.message", "m.room.encrypted"
+SEALING_SECONDS = 4.0  # shorter than the host waits for one piece
 CANNOT = (
     "This room is encrypted, and the agent does not write there: encryption is not turned on for "
     "this login. Its owner can do that on the page Platforms."
@@ -106,14 +108,18 @@ class Sealing:
         if encryption.get("algorithm") != MEGOLM_ALGORITHM:
             raise SendRefused(UNKNOWN)
         try:
-            return SEALED_MESSAGE, await crypt.writer.written(
-                piece.room_external_id,
-                MESSAGE,
-                content,
-                key=piece.dedupe_key,
-                limits=limits_of(encryption),
-            )
+            async with asyncio.timeout(SEALING_SECONDS):
+                return SEALED_MESSAGE, await crypt.writer.written(
+                    piece.room_external_id,
+                    MESSAGE,
+                    content,
+                    key=piece.dedupe_key,
+                    limits=limits_of(encryption),
+                )
         except (LoginLost, NotSent, Rejected):
             raise
+        except TimeoutError as error:
+            # What was agreed on until then is kept; the next attempt goes on from there.
+            raise NotSent("Sharing the room's key takes longer than a moment.") from error
         except AgentError as error:
             raise NotSent(error.message) from error

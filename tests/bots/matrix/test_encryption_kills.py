@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.db import connection, transaction
@@ -21,6 +22,7 @@ from agentapp.keyring.models import Key, Keyring
 from agentapp.keyring.services import KeysMoved, write_keys
 from bots.bridge import Bridge
 from bots.connector import NotSent
+from bots.matrix import sealing
 from bots.matrix.client import MatrixConnector
 from tests.bots.matrix.peers import Peer, encrypted_room, encrypting, peer, session_ids
 from tests.bots.matrix.world import Member, answers, matrix_host, record_of
@@ -187,6 +189,7 @@ def test_a_process_that_no_longer_holds_the_login_writes_into_no_encrypted_room(
         connector = MatrixConnector(held, bridge)
         try:
             await connector.verify()
+            await waits_for_a_sync(connector, piece_for(held, room, "first"))
             assert (await connector.send(piece_for(held, room, "first"))).external_id
             await bridge.call(let_leases_pass)
             await bridge.call(partial(leases.take_free, holder="two", platforms=["matrix"]))
@@ -197,6 +200,16 @@ def test_a_process_that_no_longer_holds_the_login_writes_into_no_encrypted_room(
 
     run(work)
     assert len(session_ids(ann.reads(room), ada.user_id)) == 1
+
+
+async def waits_for_a_sync(connector: MatrixConnector, piece: Outgoing) -> None:
+    """While a sync changes the keys nothing is written with them, and that is known in time."""
+    crypt = connector._crypt
+    assert crypt is not None
+    with mock.patch.object(sealing, "SEALING_SECONDS", 0.2):
+        async with crypt.turn():
+            with pytest.raises(NotSent):
+                await connector.send(piece)
 
 
 def piece_for(held: HeldAccount, room: str, key: str) -> Outgoing:
