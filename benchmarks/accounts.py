@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -28,8 +29,8 @@ from benchmarks.processes import ROOT, process, stage
 from tests.fakes.discord import Discord
 from tests.fakes.synapse import Synapse
 
-IDLE_SECONDS = 20.0
-SETTLE_SECONDS = 3.0
+IDLE_SECONDS = 15.0
+SETTLE_SECONDS = 8.0
 UP_SECONDS = 240.0
 Login = dict[str, str]
 
@@ -42,6 +43,7 @@ def main() -> None:
     asked = parser.parse_args()
     counts = [0, *(int(word) for word in asked.logins.split(","))]
     cases: list[dict[str, object]] = []
+    logging.getLogger("websockets").setLevel(logging.WARNING)
     with stage(), ExitStack() as stack:
         for platform in asked.platforms.split(","):
             logins = {"matrix": _on_matrix, "discord": _on_discord}[platform](stack, max(counts))
@@ -51,7 +53,7 @@ def main() -> None:
                         cases.append(
                             {"platform": platform, "name": name, "logins": count, **_idle(pid)}
                         )
-                        print(_line(cases))
+                        print(_line(cases), flush=True)
     print(json.dumps({"benchmark": "accounts", "load": os.getloadavg()[0], "cases": cases}))
 
 

@@ -20,7 +20,7 @@ import resource
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from agentapp.management.stack import commands
 from benchmarks.measuring import percentile, processor_seconds
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 OWN_PORT, PLAIN_PORT = 19_021, 19_022
 STALLED = 500
-WARM, DELIVERIES = 3, 12_000  # so that the server burns more than a few ticks
+WARM_TIMES = 120
+IDLE_SHARE = 0.1  # of a core
+DELIVERIES = 12_000  # of one case, so that the server burns more than a few ticks
 FEWEST, MOST = 12, 60  # messages of one case
 BETWEEN_SECONDS = 0.3  # longer than changes are gathered
 PATIENCE_SECONDS = 20.0
@@ -43,6 +45,9 @@ PLAIN = (
     *("--host", "127.0.0.1", "--port", str(PLAIN_PORT), "--log-level", "warning"),
     *("--no-access-log", "--lifespan", "off"),
 )
+
+
+Tell: TypeAlias = Callable[[list[Client]], Awaitable[tuple[int, float]]]
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,12 @@ def main() -> None:
         wait_for_port(OWN_PORT, seconds=60)
         wait_for_port(PLAIN_PORT, seconds=60)
         room, users, cookies = _people(max(counts) + STALLED)
+        print(f"a change to one room, heard by its pages; {STALLED} stalled pages beside ours\n")
+        print(
+            f"{'':22}{'pages':>7}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'CPU us':>9}{'heard':>8}"
+        )
         found = asyncio.run(_all(counts, room, users[0], cookies, own=own, plain=plain))
-    _print(found)
+    print(_summary(found))
 
 
 def _people(count: int) -> tuple[Room, list[User], list[str]]:
@@ -118,14 +127,20 @@ async def _all(
 
     found = []
     for count in counts:
+        clients = await connected(port=OWN_PORT, cookies=cookies[:count], hello=hello)
+        await _warm(clients, tell_own)
+        # Last, because the server lets go of whoever does not read for long.
         stalled = await connected(
             port=OWN_PORT, cookies=cookies[-STALLED:], hello=hello, is_stalled=True
         )
-        clients = await connected(port=OWN_PORT, cookies=cookies[:count], hello=hello)
+        await _until_idle(own)
         found.append(await _measure("Greenroom", clients, tell_own, pid=own))
+        _print(found[-1])
         await _end([*stalled, *clients])
         clients = await connected(port=PLAIN_PORT, cookies=cookies[:count])
+        await _warm(clients, tell_plain)
         found.append(await _measure("plain Channels", clients, tell_plain, pid=plain))
+        _print(found[-1])
         await _end(clients)
     return found
 
@@ -143,16 +158,31 @@ def _say(user: User, room: Room) -> tuple[int, float]:
     return message.pk, at[0]
 
 
+async def _warm(clients: list[Client], tell: Tell) -> None:
+    """Tell until everybody hears: only then all of them are listening."""
+    for _ in range(WARM_TIMES):
+        if len(await _told(clients, *await tell(clients), seconds=1.0)) == len(clients):
+            return
+    raise SystemExit("not everybody began to listen")
+
+
+async def _until_idle(pid: int) -> None:
+    """Wait until a server has done what it was asked at its connections' beginning."""
+    while True:
+        burnt = processor_seconds([pid])
+        await asyncio.sleep(0.5)
+        if processor_seconds([pid]) - burnt < IDLE_SHARE * 0.5:
+            return
+
+
 async def _measure(
     name: str,
     clients: list[Client],
-    tell: Callable[[list[Client]], Awaitable[tuple[int, float]]],
+    tell: Tell,
     *,
     pid: int,
 ) -> Measured:
     messages = min(max(DELIVERIES // len(clients), FEWEST), MOST)
-    for _ in range(WARM):
-        await _told(clients, *await tell(clients))
     delays: list[float] = []
     burnt = processor_seconds([pid])
     for _ in range(messages):
@@ -168,9 +198,13 @@ async def _measure(
     )
 
 
-async def _told(clients: list[Client], number: int, at: float) -> list[float]:
+async def _told(
+    clients: list[Client], number: int, at: float, *, seconds: float = PATIENCE_SECONDS
+) -> list[float]:
     """Wait until everybody has heard of it; return how long each waited."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    if any(one.is_closed for one in clients):
+        raise SystemExit("a page was turned away")
+    give_up = time.monotonic() + seconds
     while time.monotonic() < give_up and any(number not in one.heard for one in clients):  # noqa: ASYNC110
         await asyncio.sleep(0.005)
     return [(one.heard[number] - at) * 1000 for one in clients if number in one.heard]
@@ -182,12 +216,12 @@ async def _end(clients: list[Client]) -> None:
     await asyncio.sleep(1.0)
 
 
-def _print(found: list[Measured]) -> None:
-    print(f"a change to one room, heard by its pages; {STALLED} stalled pages beside ours\n")
-    print(f"{'':22}{'pages':>7}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'CPU us':>9}{'heard':>8}")
-    for one in found:
-        shares = "".join(f"{percentile(one.delays, share):9.1f}" for share in (0.5, 0.95, 0.99))
-        print(f"{one.name:22}{one.clients:7}{shares}{one.cpu:9.0f}{one.share_heard:8.1%}")
+def _print(one: Measured) -> None:
+    shares = "".join(f"{percentile(one.delays, share):9.1f}" for share in (0.5, 0.95, 0.99))
+    print(f"{one.name:22}{one.clients:7}{shares}{one.cpu:9.0f}{one.share_heard:8.1%}", flush=True)
+
+
+def _summary(found: list[Measured]) -> str:
     cases = [
         {
             "name": one.name,
@@ -201,7 +235,7 @@ def _print(found: list[Measured]) -> None:
         for one in found
     ]
     load = round(os.getloadavg()[0], 1)
-    print(json.dumps({"benchmark": "live", "stalled": STALLED, "load": load, "cases": cases}))
+    return json.dumps({"benchmark": "live", "stalled": STALLED, "load": load, "cases": cases})
 
 
 if __name__ == "__main__":

@@ -69,6 +69,8 @@ class Client(asyncio.Protocol):
                 self._say(PONG, body)
             elif kind == TEXT and (found := _ID.search(body)):
                 self.heard.setdefault(int(found.group(1)), now)
+            elif kind == TEXT and b'"ping"' in body:
+                self.say('{"op":"pong"}')
 
     def say(self, text: str) -> None:
         """Send one text frame."""

@@ -40,6 +40,8 @@ def _storm(kills: int, *, log: Path) -> int:
         found = storm.calm()
     for point, count in sorted(storm.kills.items()):
         print(f"  {point:20}{count:6}")
+    if storm.survivors:
+        print(f"survived: {', '.join(storm.survivors)}")
     for what in ("lost", "doubled", "reordered", "unwanted"):
         if getattr(found, what):
             print(f"{what}: {', '.join(getattr(found, what))}")
