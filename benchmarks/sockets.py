@@ -65,12 +65,15 @@ class Client(asyncio.Protocol):
                 return
             kind, body = self._rest[0] & 15, self._rest[start : start + length]
             self._rest = self._rest[start + length :]
-            if kind == PING:
-                self._say(PONG, body)
-            elif kind == TEXT and (found := _ID.search(body)):
-                self.heard.setdefault(int(found.group(1)), now)
-            elif kind == TEXT and b'"ping"' in body:
-                self.say('{"op":"pong"}')
+            self._take(kind, body, now)
+
+    def _take(self, kind: int, body: bytes, now: float) -> None:
+        if kind == PING:
+            self._say(PONG, body)
+        elif kind == TEXT and (found := _ID.search(body)):
+            self.heard.setdefault(int(found.group(1)), now)
+        elif kind == TEXT and b'"ping"' in body:
+            self.say('{"op":"pong"}')
 
     def say(self, text: str) -> None:
         """Send one text frame."""
