@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
 from agentapp.conversation.models import Message
-from agentapp.drafts.models import Draft, DraftRevision
+from agentapp.drafts.models import Draft, DraftRevision, Outbound
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.prepared import prepared
 from agentapp.identity.models import Agent, Participant, Room, User
@@ -160,3 +161,12 @@ def pending_of(agent_ids: Collection[int]) -> Counter[int]:
         return Counter()
     rows = Draft.objects.filter(agent_id__in=agent_ids, status=Draft.Status.PENDING)
     return Counter(dict(rows.values_list("agent_id").annotate(n=Count("id")).order_by()))
+
+
+def names_taken(*, account_id: uuid.UUID, among: Collection[str]) -> set[str]:
+    """Return which of these ids on a platform are known to be pieces of a login; one query."""
+    return set(
+        Outbound.objects.filter(
+            account_id=account_id, external_id__in=list(among), action=Outbound.Action.SEND
+        ).values_list("external_id", flat=True)
+    )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import time
+import uuid
 from datetime import datetime, timedelta
+from functools import partial
 
 import discord
 
+from agentapp.drafts.queries import names_taken
 from agentapp.files import queries as files
 from agentapp.foundation.envelope import Outgoing
 from bots.bridge import Bridge
@@ -16,8 +19,6 @@ from bots.discord.book import Book
 from bots.discord.errors import translated
 from bots.discord.gateway import Gateway, own_id
 
-# In which Discord still knows a key for sure: "the past few minutes", it says.
-REPEATS = timedelta(minutes=1)  # leaves time for the attempt that follows
 EARLIER = timedelta(minutes=1)  # clocks may differ by this
 MOST_TITLE = 100  # characters of a post's
 READ_BACK = 300  # messages that are looked through
@@ -127,47 +128,42 @@ class Sender:
     async def find(self, piece: Outgoing) -> str:
         """Return the id of what an earlier attempt with this key left, or "".
 
-        While Discord surely knows the key, sending again shows nothing twice, so then nobody has
-        to look: "" leads to that.
+        What it looks for is not mistaken for another piece: the next one of a room leaves only
+        when the one before it is final. Where nothing is found it is sent again, and while
+        Discord still knows the key that shows nothing twice.
         """
-        if piece.kind in {"edit", "reaction"}:
+        if piece.kind not in {"message", "file"}:
             return ""  # doing it again changes nothing
-        if piece.kind == "retract":
-            return ""
         known = self._book.sent.get(piece.dedupe_key)
         if known is not None:
             return str(known)
         began = _began(piece)
-        has_key = self._forum(piece) is None  # Discord knows no key for a post
-        if has_key and began is not None and discord.utils.utcnow() - began < REPEATS:
-            return ""
-        with translated():
-            return await self._found(piece, began)
-
-    async def _found(self, piece: Outgoing, began: datetime | None) -> str:
-        """Look for one's own words after the first attempt; Discord keeps no key with them."""
         after = began - EARLIER if began else discord.utils.utcnow() - timedelta(days=1)
-        taken = set(self._book.sent.values())
-        forum = self._forum(piece)
+        with translated():
+            found = [str(one) for one in await self._similar(piece, after)]
+        taken = await self._bridge.call(
+            partial(names_taken, account_id=uuid.UUID(piece.account_id), among=found)
+        )
+        return next((one for one in found if one not in taken), "")
+
+    async def _similar(self, piece: Outgoing, after: datetime) -> list[int]:
+        """Return one's own messages since then that look like a piece, the oldest first."""
+        own, forum = own_id(self._client), self._forum(piece)
         if forum is not None:
-            return next(
-                (
-                    str(thread.id)
-                    for thread in forum.threads
-                    if thread.owner_id == self._me().id
-                    and thread.name == _title(piece)
-                    and thread.id not in taken
-                    and (thread.created_at or after) >= after
-                ),
-                "",
+            return [
+                thread.id
+                for thread in forum.threads
+                if thread.owner_id == own
+                and thread.name == _title(piece)
+                and (thread.created_at or after) >= after
+            ]
+        return [
+            message.id
+            async for message in self._channel(piece).history(
+                limit=READ_BACK, after=after, oldest_first=True
             )
-        async for message in self._channel(piece).history(
-            limit=READ_BACK, after=after, oldest_first=True
-        ):
-            is_ours = message.author.id == self._me().id and message.id not in taken
-            if is_ours and _is_same(message, piece):
-                return str(message.id)
-        return ""
+            if message.author.id == own and _is_same(message, piece)
+        ]
 
     def _sent(self, piece: Outgoing, message_id: int) -> str:
         self._book.sent[piece.dedupe_key] = message_id

@@ -17,6 +17,7 @@ from agentapp.drafts import publication
 from agentapp.drafts import services as drafts
 from agentapp.drafts.errors import DraftNotPending
 from agentapp.drafts.models import Draft, Outbound
+from agentapp.drafts.publication import settling
 from agentapp.engine import worker
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.database import fresh_connection
@@ -163,6 +164,7 @@ def serve_discord(*, seconds: float, api: str, gateway: str) -> None:
 
     with (
         mock.patch.multiple(delivery, **HASTE),
+        mock.patch.multiple(settling, BACK_OFF_SECONDS=(0.1,), MAX_ATTEMPTS=50),
         mock.patch.multiple(connecting, BETWEEN_SESSIONS=0.0, READY_SECONDS=0.05),
         mock.patch.multiple(connection, SETTLE_SECONDS=0.02),
         override_settings(DISCORD_API=api, DISCORD_GATEWAY=gateway),

@@ -10,7 +10,9 @@ import pytest
 from django.db import connection
 
 from agentapp.drafts.models import Draft
+from agentapp.foundation.envelope import Outgoing, Receipt
 from bots.bridge import Bridge
+from bots.discord.client import DiscordConnector
 from tests.bots.discord.world import answers, discord_host, let_into, login_agent, record_of
 from tests.bots.places import eventually, run, status_of
 from tests.cast import Cast
@@ -53,7 +55,14 @@ class Storm:
     bot: Bot
     tea: Place
 
-    def rage(self, victims: Nursery, points: tuple[str, ...], *, burst: int = BURST) -> Found:
+    def rage(
+        self,
+        victims: Nursery,
+        points: tuple[str, ...],
+        *,
+        burst: int = BURST,
+        maker: type[DiscordConnector] = DiscordConnector,
+    ) -> Found:
         said, answered = [], []
         run(self._settle_in)
         there = {"api": self.discord.api_url, "gateway": self.discord.gateway_url}
@@ -68,7 +77,7 @@ class Storm:
             self._let_leases_pass()
         said.append("the end")
         self.ann.says(self.tea, said[-1])
-        run(lambda bridge: self._calm(bridge, last, said[-1]))
+        run(lambda bridge: self._calm(bridge, maker, last, said[-1]))
         heard = [one.text for one in self.tea.messages() if one.author == "ada"]
         return Found(said, record_of(self.tea), answered, heard)
 
@@ -76,8 +85,10 @@ class Storm:
         async with discord_host(bridge):
             await let_into(bridge, self.cast, self.cast.ada, self.tea)
 
-    async def _calm(self, bridge: Bridge, last_draft: Draft, last_word: str) -> None:
-        async with discord_host(bridge):
+    async def _calm(
+        self, bridge: Bridge, maker: type[DiscordConnector], last_draft: Draft, last_word: str
+    ) -> None:
+        async with discord_host(bridge, maker):
             await eventually(bridge, lambda: last_word in record_of(self.tea), True, seconds=30)
             await eventually(bridge, lambda: status_of(last_draft), "published", seconds=30)
 
@@ -111,6 +122,16 @@ def test_bursts_between_kills_and_answers_under_them_are_there_once_and_in_order
     assert found.heard == found.answered
 
 
+class NeverLooksBack(DiscordConnector):
+    """Sends again what may have arrived."""
+
+    async def read_back(self, outgoing: Outgoing) -> Receipt | None:
+        return None
+
+
+MAKERS = {"mark_before_the_messages": DiscordConnector, "no_nonce": NeverLooksBack}
+
+
 @pytest.mark.parametrize(
     ("mutation", "points"),
     [("mark_before_the_messages", READING[:1]), ("no_nonce", ("piece.left",))],
@@ -119,7 +140,7 @@ def test_without_its_guard_the_same_storm_shows_harm(
     storm: Storm, tmp_path: Path, mutation: str, points: tuple[str, ...]
 ) -> None:
     with nursery(log=tmp_path / "log", mutation=mutation) as victims:
-        found = storm.rage(victims, points, burst=LATER)
+        found = storm.rage(victims, points, burst=LATER, maker=MAKERS[mutation])
     lost = heard_by_people(found) != found.said
     doubled = found.heard != found.answered
     assert (lost, doubled) == (mutation == "mark_before_the_messages", mutation == "no_nonce")
