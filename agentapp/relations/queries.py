@@ -12,7 +12,8 @@ from agentapp.relations.models import Relationship
 from agentapp.relations.rules import Bond, LeftAlone
 
 # Who is stopped is told twice: where they are in these rooms, so that nobody mentions them, and
-# among these people, wherever they are.
+# among these people, wherever they are. Few are stopped and rooms are large: what is looked at first
+# is not left to the planner, which has no idea of either while a table is young.
 LEFT_ALONE = """
 SELECT quiet.room_id, quiet.person_id, handle.name, handle.external_id
 FROM agentapp_quiet quiet LEFT JOIN agentapp_identity handle ON handle.person_id = quiet.person_id
@@ -21,9 +22,13 @@ WHERE quiet.room_id = ANY(%(rooms)s::bigint[])
 UNION ALL
 SELECT here.room_id, person.id, handle.name, handle.external_id
 FROM agentapp_person person
-JOIN agentapp_identity handle ON handle.person_id = person.id
-JOIN agentapp_participant here ON here.identity_id = handle.id
-WHERE person.stopped_at IS NOT NULL AND here.room_id = ANY(%(rooms)s::bigint[])
+CROSS JOIN LATERAL (
+    SELECT id, name, external_id FROM agentapp_identity
+    WHERE person_id = person.id OFFSET 0) handle
+CROSS JOIN LATERAL (
+    SELECT room_id FROM agentapp_participant
+    WHERE identity_id = handle.id AND room_id = ANY(%(rooms)s::bigint[]) OFFSET 0) here
+WHERE person.stopped_at IS NOT NULL
 UNION ALL
 SELECT NULL, person.id, '', ''
 FROM agentapp_person person

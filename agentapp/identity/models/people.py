@@ -31,6 +31,14 @@ class Person(Record):
         constraints = [
             models.UniqueConstraint(fields=["id", "workspace"], name="person_in_workspace"),
         ]
+        # Who is to be left alone is few, and looked for before anything is said.
+        indexes = [
+            models.Index(
+                fields=["stopped_at"],
+                condition=models.Q(stopped_at__isnull=False),
+                name="person_stopped",
+            ),
+        ]
 
     @override
     def __str__(self) -> str:
