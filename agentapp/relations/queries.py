@@ -12,8 +12,8 @@ from agentapp.relations.models import Relationship
 from agentapp.relations.rules import Bond, LeftAlone
 
 # Who is stopped is told twice: where they are in these rooms, so that nobody mentions them, and
-# among these people, wherever they are. Few are stopped and rooms are large: what is looked at first
-# is not left to the planner, which has no idea of either while a table is young.
+# among these people, wherever they are. Few are stopped and rooms are large: what is looked at
+# first is not left to the planner, which knows neither while a table is young.
 LEFT_ALONE = """
 SELECT quiet.room_id, quiet.person_id, handle.name, handle.external_id
 FROM agentapp_quiet quiet LEFT JOIN agentapp_identity handle ON handle.person_id = quiet.person_id
