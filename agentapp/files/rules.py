@@ -76,6 +76,7 @@ def ending(name: str) -> str:
 
 def kind_of(name: str, content: bytes) -> Kind:
     """Return what bytes are; the name only tells texts apart."""
+    # The library says nothing of its types.
     found: str | None = filetype.guess_mime(content[:8_192])  # type: ignore[no-untyped-call]
     if found:
         return Kind(found)

@@ -191,7 +191,8 @@ def _insert(
     given_names = ", ".join(quote(str(column.field.column)) for column in given.values())
     filled_in = model._meta.db_returning_fields
     returned = ", ".join(quote(str(column.column)) for column in filled_in)
-    # Rows are written and returned in the order of "#", a name that no column has.
+    # Rows are written and returned in the order of "#", a name that no column has. All that is put
+    # together here are names of the model's own columns; values are arguments.
     text = (
         f"INSERT INTO {quote(model._meta.db_table)} ({names}) SELECT {', '.join(places)}"  # noqa: S608
         f' FROM unnest({arrays}) WITH ORDINALITY AS given({given_names}, "#")'

@@ -170,6 +170,7 @@ def test_a_limit_delays_and_loses_nothing(live_cast: Cast, strict: Synapse) -> N
             await eventually(bridge, heard, words, seconds=30)
 
     run(work)
+    assert ann.hears(room, ada.user_id) == words
 
 
 def test_an_outage_is_seen_and_survived(
