@@ -6,6 +6,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 
 from dashboard.admin import (
+    cards,
     commands,
     conversation,
     demo,
@@ -28,6 +29,7 @@ from dashboard.admin import (
 )
 
 __all__ = [
+    "cards",
     "commands",
     "conversation",
     "demo",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentapp.presence.models import Membership
+from agentapp.presence.models import Doorway, Membership
 from dashboard.admin.reading import register
 
-register(Membership)
+register(Doorway, Membership)

@@ -344,7 +344,7 @@ def test_no_page_is_wider_than_its_window_or_complains(
 
 def test_platforms_are_one_tap_away_on_a_phone(lived_in: Stage, open_browser: Opener) -> None:
     page = open_browser("/", user=lived_in.owner, phone=True)
-    page.get_by_role("link", name="Platforms").locator("visible=true").click()
+    page.get_by_role("link", name="Platforms", exact=True).locator("visible=true").click()
     expect(page.get_by_role("heading", name="Platforms", level=1)).to_be_visible()
     assert sticks_out(page) == 0
 
