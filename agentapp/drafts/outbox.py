@@ -9,10 +9,10 @@ from datetime import timedelta
 from django.db.models import QuerySet
 
 from agentapp.drafts import rules
+from agentapp.drafts.cutting import cut
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.foundation import clock
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.cutting import cut
 from agentapp.foundation.database import notify_on_commit
 from agentapp.foundation.errors import Refused
 from agentapp.foundation.prepared import insert_many, prepared

@@ -115,9 +115,7 @@ def test_another_app_opens_with_the_exported_keys_what_the_agent_read(
                 await eventually(bridge, partial(unread_of, account), 1)
             file = tmp_path / "exported"
             export = partial(turning.export_keys, account_id=account.pk, by=live_cast.root)
-            with mock.patch.object(
-                export_file, "ROUNDS", 1000
-            ):  # others take long for each
+            with mock.patch.object(export_file, "ROUNDS", 1000):  # others take long for each
                 file.write_bytes(await bridge.call(partial(export, passphrase=PHRASE)))
             await opens_with(synapse, ann, file, ann_elsewhere, room)
             await app.client.export_keys(str(tmp_path / "own"), PHRASE, count=1000)

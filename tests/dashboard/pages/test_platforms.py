@@ -30,6 +30,7 @@ class OwlPost:
     """A platform whose answers the test decides."""
 
     code, title, lead, invite_hint = "owlpost", "Owl post", "Feed it first.", "Send it a letter."
+    most_characters, has_cards = 300, False
     questions: tuple[Question, ...] = (
         Question("user", "User", is_required=True),
         Question("password", "Password", is_secret=True),

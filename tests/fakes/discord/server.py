@@ -215,7 +215,12 @@ class Discord:
         """Cut everybody off; who comes back waits at the door until the block ends."""
         self.do(self._gateway.door.clear)
         lines = self.do(self._hub.lines)
-        self.do(lambda: [line.abort() for line in lines])
+
+        def cut() -> None:
+            for line in lines:
+                line.abort()
+
+        self.do(cut)
         self.until(lambda: not self.connections)
         try:
             yield

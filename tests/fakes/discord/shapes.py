@@ -130,7 +130,7 @@ def role_of_everyone(guild: Guild) -> Json:
 
 def role_of(one: Member) -> Json:
     """Return somebody's own role."""
-    usual = {"color": 0, "hoist": False, "managed": False, "mentionable": False, "flags": 0}
+    usual: Json = {"color": 0, "hoist": False, "managed": False, "mentionable": False, "flags": 0}
     usual |= {"description": None, "icon": None, "unicode_emoji": None}
     own = {"id": str(one.role), "name": one.user.name, "permissions": str(one.granted)}
     colors = {"primary_color": 0, "secondary_color": None, "tertiary_color": None}

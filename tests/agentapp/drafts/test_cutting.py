@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentapp.foundation.cutting import cut
+from agentapp.drafts.cutting import cut
 
 FAMILY = "👨‍👩‍👧‍👦"
 
