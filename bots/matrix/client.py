@@ -43,9 +43,11 @@ from bots.matrix.sealing import Sealing
 from bots.matrix.sending import Sender
 from bots.matrix.settle import Settler
 from bots.matrix.transport import Homeserver, Login
-from bots.matrix.typing import SHOWN_SECONDS, Typing
+from bots.typing import Typing
 
 logger = logging.getLogger(__name__)
+
+TYPING_SECONDS, TYPING_RENEW_SECONDS = 30.0, 20.0  # that it is shown, and told again
 
 
 class MatrixConnector:
@@ -135,8 +137,11 @@ class MatrixConnector:
 
     async def set_typing(self, room_external_id: str, *, on: bool) -> None:
         """Show or hide that this login is writing."""
-        seconds = SHOWN_SECONDS if on else 0
+        seconds = TYPING_SECONDS if on else 0
         await self._connected().set_typing(room_external_id, on=on, seconds=seconds)
+
+    async def _show_typing(self, room: str, on: bool) -> None:
+        await self.set_typing(room, on=on)
 
     async def enter(self, room_external_id: str) -> None:
         """Go into a room."""
@@ -272,7 +277,13 @@ class MatrixConnector:
             crypt=self._crypt,
         )
         self._harvester = harvester
-        typing = Typing(server=server, bridge=self._bridge, agent_id=self._account.agent_id)
+        typing = Typing(
+            bridge=self._bridge,
+            agent_id=self._account.agent_id,
+            platform=PLATFORM,
+            renew_seconds=TYPING_RENEW_SECONDS,
+            show=self._show_typing,
+        )
         listener = Listener(server=server, bridge=self._bridge, harvester=harvester)
         try:
             async for harvest in listener.harvests(since):
