@@ -8,13 +8,16 @@ there are; as long as those stay, so does the share, and nothing moves.
 
 from __future__ import annotations
 
+# Rows are named by arrays, not joined, so that each is found by its key however wrong a new table's
+# statistics are; what is reckoned once is materialized, or it would be reckoned for every row.
+
 # A login that somebody may run: its agent is there, or it still has to leave its platform.
 _RUNS = """(account.state = 'ending'
        OR account.state = 'on' AND agent.status NOT IN ('archived', 'deleted'))"""
 # Of each platform as many logins as everybody else who runs it, and of the odd ones at most one.
 # Everybody reckons with the same numbers, so all shares together are all logins.
 _SHARE = f"""
-place AS (
+place AS MATERIALIZED (
     SELECT wanted.platform, 1 + count(other.holder) AS runners,
         count(other.holder) FILTER (WHERE other.holder < %(holder)s) AS turn
     FROM wanted LEFT JOIN agentapp_runner other
@@ -22,7 +25,7 @@ place AS (
         AND other.alive_until > greenroom_now()
         AND other.since <= greenroom_now() - make_interval(secs => %(settled)s)
     GROUP BY wanted.platform
-), share AS (
+), share AS MATERIALIZED (
     SELECT place.platform, count(*) / place.runners
         + CASE WHEN place.turn < count(*) %% place.runners THEN 1 ELSE 0 END AS most,
         count(*) FILTER (WHERE account.lease_holder = %(holder)s
@@ -35,7 +38,7 @@ place AS (
 TAKE = f"""
 WITH wanted AS (
     SELECT DISTINCT unnest(%(platforms)s::text[]) AS platform
-), free AS (
+), free AS MATERIALIZED (
     SELECT account.id, account.platform,
         coalesce(account.lease_until, account.health_since, account.created_at) AS since,
         row_number() OVER (PARTITION BY account.platform ORDER BY account.id) AS n
@@ -48,15 +51,16 @@ WITH wanted AS (
        OR free.since <= greenroom_now() - make_interval(secs => %(patience)s)
     ORDER BY free.id LIMIT %(limit)s
 ), taken AS (
-    SELECT account.id FROM agentapp_account account JOIN due USING (id)
-    WHERE account.lease_until IS NULL OR account.lease_until <= greenroom_now()
+    SELECT account.id FROM agentapp_account account
+    WHERE account.id = ANY(ARRAY(SELECT id FROM due))
+      AND (account.lease_until IS NULL OR account.lease_until <= greenroom_now())
     FOR UPDATE OF account SKIP LOCKED
 )
 UPDATE agentapp_account account
 SET lease_holder = %(holder)s, fence = account.fence + 1,
     lease_until = greenroom_now() + make_interval(secs => %(seconds)s)
-FROM taken, agentapp_agent agent
-WHERE account.id = taken.id AND agent.id = account.agent_id
+FROM agentapp_agent agent
+WHERE account.id = ANY(ARRAY(SELECT id FROM taken)) AND agent.id = account.agent_id
 RETURNING account.id, account.workspace_id, account.agent_id, account.platform,
     account.external_id, agent.name, account.fence, account.state = 'ending'
 """
