@@ -55,15 +55,11 @@ class Reads:
     """What a bot is allowed to read beyond what is meant for it."""
 
     content: bool = False
-    members: bool = False
 
     @classmethod
     def of(cls, flags: discord.ApplicationFlags) -> Reads:
         """Return what Discord's portal has switched on for an application."""
-        return cls(
-            content=flags.gateway_message_content or flags.gateway_message_content_limited,
-            members=flags.gateway_guild_members or flags.gateway_guild_members_limited,
-        )
+        return cls(flags.gateway_message_content or flags.gateway_message_content_limited)
 
 
 class Gateway(discord.Client):

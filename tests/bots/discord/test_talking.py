@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from agentapp.conversation.models import Attachment, Message, Reaction
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.services import Wish, approve, attach, propose, retract
@@ -11,6 +13,8 @@ from agentapp.files.queries import content_of
 from agentapp.files.services import Given
 from agentapp.identity.models import Agent, Room
 from agentapp.intake.models import Lane
+from agentapp.turns.models import Turn
+from bots import typing
 from bots.bridge import Bridge
 from tests.bots.discord.world import (
     answers,
@@ -269,3 +273,37 @@ def waits(cast: Cast, place: Place) -> Draft:
     return propose(
         Wish(turn=None, agent_id=cast.ada.pk, room_id=room, text="Here.", kind="message")
     )
+
+
+def test_it_shows_that_it_is_writing_while_a_model_works(
+    live_cast: Cast, discord: Discord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(typing, "LOOK_SECONDS", 0.05)
+    bot = discord.bot("ada")
+    pond = discord.guild("Pond", bot)
+    tea, ann = pond.channel("tea"), pond.member("ann")
+    login_agent(live_cast, live_cast.ada, bot)
+    route = "POST /channels/{channel}/typing"
+
+    def think() -> None:
+        Turn.objects.create(
+            workspace=live_cast.workspace,
+            agent=live_cast.ada,
+            room=room_of(tea),
+            trigger_id=Message.objects.get(room=room_of(tea)).pk,
+            status=Turn.Status.RUNNING,
+            decision=Turn.Decision.RESPOND,
+        )
+
+    async def work(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await let_into(bridge, live_cast, live_cast.ada, tea)
+            await bridge.call(ann.says, tea, "Tea?")
+            await eventually(bridge, partial(record_of, tea), ["Tea?"])
+            assert discord.answers(route) == []
+            await bridge.call(think)
+            await eventually(bridge, lambda: discord.answers(route), [204])
+            await bridge.call(Turn.objects.update, status=Turn.Status.DONE)
+
+    run(work)
+    assert discord.answers(route) == [204]

@@ -20,9 +20,10 @@ from agentapp.identity.services.logins import LoginTaken, add_login, open_login
 from agentapp.notifications.models import Notification
 from agentapp.turns.models import Turn
 from bots import host as hosting
+from bots import typing
 from bots.bridge import Bridge
 from bots.connector import TooLate
-from bots.matrix import client, listening, typing
+from bots.matrix import client, listening
 from bots.matrix.client import MatrixConnector
 from bots.matrix.login import log_in, packed, unpacked
 from bots.matrix.transport import Homeserver
