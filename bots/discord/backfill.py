@@ -7,12 +7,18 @@ import logging
 import weakref
 from datetime import timedelta
 
+import aiohttp
 import discord
+from django.db import Error as DatabaseError
 
 from agentapp.foundation.envelope import Place
+from agentapp.foundation.errors import AgentError
+from agentapp.intake.batches import LeaseLost
 from agentapp.intake.seen import RoomNews
 from bots.bridge import Bridge
+from bots.connector import SendRefused
 from bots.discord.book import Book, Mark
+from bots.discord.errors import LoginLost, translated
 from bots.discord.gateway import Gateway
 from bots.discord.listening import Listener
 from bots.discord.places import place_of
@@ -43,18 +49,43 @@ class Backfill:
         self._book = book
         self._listener = listener
 
-    async def catch_up(self) -> None:
+    async def catch_up(self) -> bool:
         """Read every place up to its newest message, the liveliest first.
 
+        Returns:
+            Whether all were read. One that could not be stays behind; the next time goes on there.
+
         Raises:
-            Exception: A place could not be read. It stays behind, and the next time goes on there.
+            LoginLost, LeaseLost: Nothing more can be read with this login, or by this process.
         """
         self._find_threads()
+        is_whole = True
         async with _gates.setdefault(self._bridge, asyncio.Semaphore(AT_ONCE)):
             for channel_id in sorted(self._book.marks, key=self._newest_known, reverse=True):
                 mark = self._book.marks.get(channel_id)
                 if mark is not None:
-                    await self._read_up(channel_id, mark)
+                    is_whole = await self._tried(channel_id, mark) and is_whole
+        return is_whole
+
+    async def _tried(self, channel_id: int, mark: Mark) -> bool:
+        """Read one place up; its trouble must not keep the others unread."""
+        try:
+            with translated():
+                await self._read_up(channel_id, mark)
+        except (LoginLost, LeaseLost):
+            raise
+        except SendRefused as error:
+            # Asking again would be refused again, and Discord counts that.
+            logger.warning("what was missed in a room stays unread: %s", error.message)
+            await self._skip(channel_id, mark)
+            self._listener.caught_up(mark)
+        except (
+            *(DatabaseError, AgentError, discord.DiscordException),
+            *(aiohttp.ClientError, OSError, TimeoutError),
+        ) as error:
+            logger.warning("reading up a room is put off: %s", type(error).__name__)
+            return False
+        return True
 
     def _find_threads(self) -> None:
         """Take in the threads of places that are read; what began meanwhile is read whole."""
@@ -93,6 +124,10 @@ class Backfill:
         found = self._client.get_channel(channel_id)
         if isinstance(found, discord.ForumChannel):
             return  # it holds threads, and no words of its own
+        if not _may_look_back(found):
+            # Discord would answer with an empty page, as if nothing had been said.
+            await self._skip(channel_id, mark)
+            return
         where = (
             found
             if isinstance(found, discord.abc.Messageable)
@@ -133,6 +168,12 @@ class Backfill:
     def _place(self, channel_id: int, mark: Mark) -> Place:
         found = place_of(self._client.get_channel(channel_id))
         return found or Place(str(channel_id), kind=mark.kind)
+
+
+def _may_look_back(channel: object) -> bool:
+    if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+        return True
+    return channel.permissions_for(channel.guild.me).read_message_history
 
 
 def _is_unlisted(mark: Mark) -> bool:

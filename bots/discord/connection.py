@@ -226,13 +226,7 @@ class Connection:
         while True:
             await self._behind.wait()
             self._behind.clear()
-            try:
-                with translated():
-                    await backfill.catch_up()
-            except (DatabaseError, AgentError, discord.DiscordException) as error:
-                if isinstance(error, LoginLost):
-                    raise
-                logger.warning("reading up is put off: %s", type(error).__name__)
+            if not await backfill.catch_up():
                 await asyncio.sleep(WATCH_SECONDS)
                 self._behind.set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from agentapp.events.models import Event
 from bots.bridge import Bridge
 from tests.bots.discord.world import (
     discord_host,
@@ -12,10 +13,11 @@ from tests.bots.discord.world import (
     membership_of,
     read_to,
     record_of,
+    room_of,
 )
 from tests.bots.places import eventually, run
 from tests.cast import Cast
-from tests.fakes.discord import Bot, Discord, Person, Place
+from tests.fakes.discord import Bot, Discord, Fault, Person, Place
 
 
 def test_what_was_said_between_two_processes_is_read_once_and_in_order(
@@ -142,3 +144,84 @@ def test_who_comes_in_later_has_not_heard_what_was_said_before(
 
     run(work)
     assert record_of(tea) == []
+
+
+def test_a_channel_whose_past_is_closed_keeps_no_other_unread(
+    live_cast: Cast, discord: Discord
+) -> None:
+    bot = discord.bot("ada")
+    pond = discord.guild("Pond", bot)
+    tea, hall, ann = pond.channel("tea"), pond.channel("hall"), pond.member("ann")
+    login_agent(live_cast, live_cast.ada, bot)
+    history = "GET /channels/{channel}/messages"
+
+    async def before(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await let_into(bridge, live_cast, live_cast.ada, tea, hall)
+
+    async def after(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await eventually(bridge, partial(record_of, tea), ["missed"])
+            await bridge.call(ann.says, hall, "heard live")
+            await eventually(bridge, partial(record_of, hall), ["heard live"])
+
+    run(before)
+    hall.denies(bot, "read_message_history")
+    ann.says(tea, "missed")
+    ann.says(hall, "never to be read")  # the newest, so it is asked for first
+    run(after)
+    asked = [seen.path for seen in discord.requests if seen.route == history]
+    assert not any(str(hall.id) in path for path in asked)
+    assert record_of(hall) == ["heard live"]
+    gaps = Event.objects.filter(type="room.gap", room_id=room_of(hall).pk)
+    assert gaps.count() == 1
+
+
+def test_a_channel_that_refuses_is_asked_once_and_keeps_no_other_unread(
+    live_cast: Cast, discord: Discord
+) -> None:
+    bot = discord.bot("ada")
+    pond = discord.guild("Pond", bot)
+    tea, hall, ann = pond.channel("tea"), pond.channel("hall"), pond.member("ann")
+    login_agent(live_cast, live_cast.ada, bot)
+    history = "GET /channels/{channel}/messages"
+
+    async def before(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await let_into(bridge, live_cast, live_cast.ada, tea, hall)
+
+    async def after(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await eventually(bridge, partial(record_of, tea), ["missed"])
+
+    run(before)
+    ann.says(tea, "missed")
+    ann.says(hall, "refused")
+    discord.fails(history, 403)
+    run(after)
+    assert discord.answers(history).count(403) == 1
+    assert record_of(hall) == []
+
+
+def test_what_cannot_be_read_now_is_read_when_it_can(live_cast: Cast, discord: Discord) -> None:
+    bot = discord.bot("ada")
+    pond = discord.guild("Pond", bot)
+    tea, ann = pond.channel("tea"), pond.member("ann")
+    login_agent(live_cast, live_cast.ada, bot)
+
+    async def before(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await let_into(bridge, live_cast, live_cast.ada, tea)
+
+    async def after(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await eventually(bridge, partial(record_of, tea), ["1", "2"], seconds=20)
+
+    run(before)
+    ann.says(tea, "1")
+    ann.says(tea, "2")
+    history = "GET /channels/{channel}/messages"
+    discord.cuts(history, Fault.CUT_AFTER)
+    discord.fails(history, 503, times=2)
+    run(after)
+    assert bot.identifies == 2
