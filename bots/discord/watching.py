@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Coroutine
 from typing import Any
 
 import discord
+from discord.gateway import KeepAliveHandler
 
 from bots.discord.errors import NotReached, Silent
 from bots.discord.gateway import Gateway, ack_age, beat_seconds
@@ -42,6 +44,17 @@ async def closed(client: discord.Client) -> None:
     """Close a client, within bounds: one that hangs is left behind."""
     task = asyncio.ensure_future(_quietly(client.close()))
     await asyncio.wait({task}, timeout=CLOSE_SECONDS)
+    _end_heartbeats(client)
+
+
+def _end_heartbeats(client: discord.Client) -> None:
+    """End the threads of connections that broke before the library knew them as its own.
+
+    They would go on beating, and Discord would take a bot for present that hears nothing.
+    """
+    for thread in threading.enumerate():
+        if isinstance(thread, KeepAliveHandler) and thread.ws._connection is client._connection:
+            thread.stop()
 
 
 async def _quietly(work: Coroutine[Any, Any, None]) -> None:

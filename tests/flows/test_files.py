@@ -105,6 +105,7 @@ def test_an_owner_reads_a_file_before_it_goes_out(
     expect(card.locator(".picture img")).to_be_visible()
     card.get_by_role("button", name="Remove teas.csv").click()
     expect(card.locator("summary", has_text="teas.csv")).to_have_count(0)
+    page.wait_for_load_state("networkidle")  # a press amid the card's exchange would be lost
     card.get_by_role("button", name="Send").click()
     room = open_browser(f"/rooms/{stage.room.pk}/", user=stage.member)
     expect(room.locator(".message .picture img")).to_be_visible()

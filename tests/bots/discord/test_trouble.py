@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from functools import partial
 
 import pytest
+from discord.gateway import KeepAliveHandler
 
 from agentapp.drafts.models import Outbound
 from agentapp.foundation.envelope import Outgoing, Receipt
@@ -286,3 +288,24 @@ def test_a_host_that_is_refused_too_often_rests(
     run(work)
     assert discord.answers(SEND) == [403] * 3
     assert note_refusals(account_id=account.pk, platform="discord", count=0) == 3
+
+
+def test_no_heartbeat_outlives_its_bot(
+    live_cast: Cast, discord: Discord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that is refused before it begins has a connection already, and a thread for it."""
+    monkeypatch.setattr(client, "MOST_SESSIONS", 1)
+    login_agent(live_cast, live_cast.ada, discord.bot("ada"))
+
+    async def work(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await eventually(bridge, lambda: discord.connections, 1)
+        async with discord_host(bridge):
+            lost = ("lost", OverBudget().message)
+            await eventually(bridge, partial(health, live_cast.ada), lost)
+
+    run(work)
+    beating = [one for one in threading.enumerate() if isinstance(one, KeepAliveHandler)]
+    for one in beating:
+        one.join(1.0)
+    assert not any(one.is_alive() for one in beating)
