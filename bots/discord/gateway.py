@@ -92,6 +92,9 @@ class Gateway(discord.Client):
         self.unable: Exception | None = None
         self._begin = begin
         self._reconnects: list[float] = []
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._open_socket = self.http.ws_connect
+        self.http.ws_connect = self._keep_socket  # type: ignore[method-assign]  # for its end
 
     @override
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
@@ -99,6 +102,22 @@ class Gateway(discord.Client):
         await self._begin()
         if not initial:
             await asyncio.sleep(BETWEEN_SESSIONS)
+
+    async def _keep_socket(self, url: str, *, compress: int = 0) -> Any:  # noqa: ANN401
+        self._socket = await self._open_socket(url, compress=compress)
+        return self._socket
+
+    @override
+    async def close(self) -> None:
+        """Say goodbye, and shut a socket too on which no session had begun.
+
+        The library knows a socket as its own only from there on.
+        """
+        try:
+            await super().close()
+        finally:
+            if self._socket is not None:
+                await self._socket.close()
 
     def reconnects_too_often(self) -> bool:
         """Say whether the connection breaks as fast as it is made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from datetime import timedelta
 from functools import partial
@@ -309,3 +310,5 @@ def test_no_heartbeat_outlives_its_bot(
     for one in beating:
         one.join(1.0)
     assert not any(one.is_alive() for one in beating)
+    del beating
+    gc.collect()  # a socket that was left open says so now, and pytest fails
