@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentapp.appservices.models import *  # noqa: F403
 from agentapp.cards.models import *  # noqa: F403
 from agentapp.commands.models import *  # noqa: F403
 from agentapp.conversation.models import *  # noqa: F403
