@@ -31,6 +31,7 @@ from tests.faults.proxy import Proxy
 from tests.services import SUPERUSER_URL, running_services
 
 OWN = ("web", "worker", "beat", "bots")
+BEAT_BEGINS = "celery beat v"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
@@ -159,9 +160,21 @@ class Composed:
         while waiting:
             waiting = [name for name in waiting if not self.is_healthy(services()[name])]
             over = [name for name, one in self.running.items() if one.poll() is not None]
-            said = self.log.read_text(errors="replace")[-2000:]
-            assert not over, f"{over} ended:\n{said}"
-            assert time.monotonic() < give_up, f"{waiting} stay unhealthy:\n{said}"
+            assert not over, f"{over} ended:\n{self.said()}"
+            assert time.monotonic() < give_up, f"{waiting} stay unhealthy:\n{self.said()}"
+
+    def wait_until_the_clock_ticks(self, *, seconds: float) -> None:
+        """Wait until beat has said that it starts, and has written down when something ran."""
+        schedule = Path(self.here("/data/beat-schedule"))
+        give_up = time.monotonic() + seconds
+        while not (list(schedule.parent.glob("beat-schedule*")) and BEAT_BEGINS in self.said(None)):
+            assert time.monotonic() < give_up, f"no clock ticks:\n{self.said()}"
+            time.sleep(0.05)
+
+    def said(self, most: int | None = 2000) -> str:
+        """Return the end of what the containers wrote."""
+        text = self.log.read_text(errors="replace")
+        return text if most is None else text[-most:]
 
 
 def stopped(running: Mapping[str, subprocess.Popen[bytes]]) -> dict[str, int]:

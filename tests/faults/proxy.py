@@ -11,6 +11,7 @@ import asyncio
 import socket
 import struct
 import threading
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -151,17 +152,25 @@ class Proxy:
             while data := await reader.read(READ_BYTES):
                 await self._flows.wait()
                 if self._delay:
-                    await asyncio.sleep(self._delay)
+                    await _passes(self._delay)
                 await self._write(writer, data)
         with suppress(OSError, RuntimeError):
             if writer.can_write_eof():
                 writer.write_eof()
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
-        while self._bytes_per_second and data:
-            part, data = data[:DRIP_BYTES], data[DRIP_BYTES:]
+        while data:
+            rate = self._bytes_per_second
+            size = DRIP_BYTES if rate else len(data)
+            part, data = data[:size], data[size:]
+            if rate:
+                await _passes(len(part) / rate)  # nothing is there before its last byte
             writer.write(part)
             await writer.drain()
-            await asyncio.sleep(len(part) / self._bytes_per_second)
-        writer.write(data)
-        await writer.drain()
+
+
+async def _passes(seconds: float) -> None:
+    """Wait for so long and never less: a loop's timer may fire a moment early."""
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:  # noqa: ASYNC110 - time is waited for
+        await asyncio.sleep(left)
