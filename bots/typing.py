@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Hashable
+from typing import Generic, TypeVar
 
 from django.db import Error as DatabaseError
 
 from agentapp.foundation.errors import AgentError
-from agentapp.intake.queries import thinking_in
-from bots.bridge import Bridge
 
 logger = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
 
 LOOK_SECONDS = 0.7  # between two looks at who is thinking
 QUIET_SECONDS = 15.0  # after a message, in which a thought may still begin
 LONGEST_SECONDS = 120.0  # for one room in a row; platforms dislike endless writing
 
 
-class Typing:
-    """Follows one agent's thoughts for a while after each message it hears.
+class Typing(Generic[K]):
+    """Follows agents' thoughts for a while after each message that they hear.
 
     Args:
+        thinking: Returns where one thinks now: its room, or who it is as well.
         show: Tells the platform; where it fails, nothing else does.
         renew_seconds: After which the platform has to be told again.
     """
@@ -31,19 +33,15 @@ class Typing:
     def __init__(
         self,
         *,
-        bridge: Bridge,
-        agent_id: int,
-        platform: str,
+        thinking: Callable[[], Awaitable[Collection[K]]],
         renew_seconds: float,
-        show: Callable[[str, bool], Awaitable[None]],
+        show: Callable[[K, bool], Awaitable[None]],
     ) -> None:
-        self._bridge = bridge
-        self._agent_id = agent_id
-        self._platform = platform
+        self._thinking = thinking
         self._renew_seconds = renew_seconds
         self._show_one = show
-        self._began: dict[str, float] = {}  # room, and when it was first said (monotonic)
-        self._shown: dict[str, float] = {}  # and when it was last said
+        self._began: dict[K, float] = {}  # where, and when it was first said (monotonic)
+        self._shown: dict[K, float] = {}  # and when it was last said
         self._until = 0.0  # monotonic
         self._task: asyncio.Task[None] | None = None
 
@@ -61,15 +59,12 @@ class Typing:
     async def _follow(self) -> None:
         while time.monotonic() < self._until or self._shown:
             try:
-                rooms = await self._bridge.call(
-                    thinking_in, agent_id=self._agent_id, platform=self._platform
-                )
-                await self._show(set(rooms))
+                await self._show(set(await self._thinking()))
             except (AgentError, DatabaseError) as error:
                 logger.debug("typing is not shown: %s", type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _show(self, thinking: set[str]) -> None:
+    async def _show(self, thinking: set[K]) -> None:
         now = time.monotonic()
         for room in set(self._shown) - thinking:
             del self._shown[room], self._began[room]

@@ -6,7 +6,7 @@ from allauth.account import views as account
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from dashboard import health, metrics
+from dashboard import appservice, health, metrics
 from dashboard.api.urls import api
 
 # Only what works without e-mail: a lost password is mended by a fresh login link.
@@ -21,11 +21,20 @@ account_patterns: list[URLPattern | URLResolver] = [
     path("2fa/", include("allauth.mfa.urls")),
 ]
 
+# As the Matrix specification names them, behind the address that a registration gives.
+appservice_patterns: list[URLPattern | URLResolver] = [
+    path("transactions/<str:name>", appservice.transaction, name="appservice_transaction"),
+    path("users/<str:name>", appservice.unknown, name="appservice_user"),
+    path("rooms/<str:name>", appservice.unknown, name="appservice_room"),
+    path("ping", appservice.ping, name="appservice_ping"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.pages.urls")),
     path("account/", include(account_patterns)),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
+    path("appservice/<uuid:service_id>/_matrix/app/v1/", include(appservice_patterns)),
     path("health/live", health.live, name="health_live"),
     path("health/ready", health.ready, name="health_ready"),
     path("metrics", metrics.metrics, name="metrics"),

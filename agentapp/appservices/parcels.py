@@ -1,4 +1,4 @@
-"""What homeservers hand over: kept at once, taken in order by the process that holds the service."""
+"""What homeservers hand over: kept at once, taken in order by whoever holds the service."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_token(*, service_id: uuid.UUID, token: str) -> None:
     rows = ApplicationService.objects.filter(pk=service_id)
     mark = rows.values_list("token_mark", flat=True).first() or ""
     shown = marks(token) if token else []
-    if not any([hmac.compare_digest(mark, one) for one in shown]):
+    if not any(hmac.compare_digest(mark, one) for one in shown):
         raise NotTheirs
 
 

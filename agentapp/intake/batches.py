@@ -7,6 +7,7 @@ before is stored once, whichever login shows it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from django.db import DataError, IntegrityError, transaction
@@ -64,18 +65,44 @@ def accept_batch(batch: Batch) -> None:
     Raises:
         LeaseLost, KeysMoved: Another process runs this login. Nothing is written.
     """
-    at = Whereabouts(batch.workspace_id, batch.platform)
-    invitations = batch.invited[: _free_invitations(batch)]
-    all_places = [one.place for one in batch.rooms]
-    all_places += [one.place for one in invitations] + [one.place for one in batch.left]
-    rooms = {
-        place.external_id: places.locked_room(at=at, place=place)
-        for place in sorted(all_places, key=lambda place: place.external_id)
+    batch = bounded(batch)
+    take_in(batch, locked_rooms([batch]))
+    if batch.keys is not None and not batch.keys.is_empty():
+        write_keys(account_id=batch.account_id, fence=batch.fence, changes=batch.keys)
+    _move_cursor(batch)
+    faults.passing("batch.written")
+
+
+def bounded(batch: Batch) -> Batch:
+    """Return a batch without the invitations that are too many.
+
+    Strangers could send any number of them.
+    """
+    if not batch.invited:
+        return batch
+    waiting = invitations_of(agent_id=batch.agent_id).count()
+    return replace(batch, invited=batch.invited[: max(MOST_INVITATIONS - waiting, 0)])
+
+
+def locked_rooms(batches: Sequence[Batch]) -> dict[str, Room]:
+    """Return all rooms of batches of one workspace, locked in the order of their ids."""
+    found = {
+        one.external_id: (one, Whereabouts(batch.workspace_id, batch.platform))
+        for batch in batches
+        for one in batch.places()
     }
+    return {
+        external_id: places.locked_room(at=at, place=place)
+        for external_id, (place, at) in sorted(found.items())
+    }
+
+
+def take_in(batch: Batch, rooms: Mapping[str, Room]) -> None:
+    """Take in what a batch says of rooms that the caller has locked, inside its transaction."""
     elsewhere = _logins_of_others(batch)
     for news in batch.rooms:
         _take_room(batch, news, rooms[news.place.external_id], elsewhere)
-    for invitation in invitations:
+    for invitation in batch.invited:
         room = rooms[invitation.place.external_id]
         arrivals.invited(
             room=room, agent_id=batch.agent_id, account_id=batch.account_id, by=invitation.by
@@ -87,17 +114,6 @@ def accept_batch(batch: Batch) -> None:
             is_removed=left.is_removed,
             reason=left.reason,
         )
-    if batch.keys is not None and not batch.keys.is_empty():
-        write_keys(account_id=batch.account_id, fence=batch.fence, changes=batch.keys)
-    _move_cursor(batch)
-    faults.passing("batch.written")
-
-
-def _free_invitations(batch: Batch) -> int:
-    """Return how many more invitations may wait; strangers could send any number of them."""
-    if not batch.invited:
-        return 0
-    return max(MOST_INVITATIONS - invitations_of(agent_id=batch.agent_id).count(), 0)
 
 
 def _move_cursor(batch: Batch) -> None:

@@ -93,3 +93,8 @@ class Batch:
     left: tuple[Left, ...] = ()
     reads_encrypted: bool = False
     keys: KeyChanges | None = None
+
+    def places(self) -> list[Place]:
+        """Return every room that is spoken of."""
+        found = [one.place for one in self.rooms] + [one.place for one in self.invited]
+        return found + [one.place for one in self.left]

@@ -34,11 +34,12 @@ from bots.discord.errors import (
 from bots.discord.files import fetched
 from bots.discord.gateway import Gateway, Reads, own_id
 from bots.discord.parse import PLATFORM
+from bots.discord.posts import is_post
 from bots.discord.proving import details_of
-from bots.discord.recording import is_post, recorded
 from bots.discord.refusals import Refusals
 from bots.discord.sending import Sender
 from bots.discord.watching import closed
+from bots.recording import recorded
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 
 from agentapp.foundation.errors import AgentError
 from agentapp.identity.services.leases import HeldAccount
+from agentapp.intake.queries import thinking_in
 from agentapp.intake.seen import RoomNews
 from agentapp.presence import doorways
 from bots.bridge import Bridge
@@ -61,9 +62,9 @@ class Connection:
         self._commands = Commands(account=account, bridge=bridge)
         self._answering: set[asyncio.Task[None]] = set()
         self._typing = Typing(
-            bridge=bridge,
-            agent_id=account.agent_id,
-            platform=PLATFORM,
+            thinking=partial(
+                bridge.call, partial(thinking_in, agent_id=account.agent_id, platform=PLATFORM)
+            ),
             renew_seconds=TYPING_SECONDS,
             show=self.show_typing,
         )

@@ -11,29 +11,23 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from django.db import Error as DatabaseError
-
 from agentapp.foundation.envelope import (
-    Author,
-    AuthorKind,
-    Incoming,
-    IncomingEdit,
     Outgoing,
-    Place,
     Receipt,
 )
 from agentapp.foundation.errors import AgentError
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.identity.services.logins import keep_secret, open_login
-from agentapp.intake import services as intake
 from agentapp.intake.batches import ENCRYPTED_NOTICE
-from agentapp.intake.queries import is_encrypted, rooms_inside
+from agentapp.intake.queries import is_encrypted, rooms_inside, thinking_in
 from bots.bridge import Bridge
 from bots.connector import Accept, FileTooLong, NotSent
 from bots.matrix import doors
+from bots.matrix.credentials import Login
 from bots.matrix.crypt.attachments import unpacked as unlocking
 from bots.matrix.crypt.machine import Crypt, opened
 from bots.matrix.errors import Faltering, LoginLost, TooLong
+from bots.matrix.ghosts import haunting
 from bots.matrix.harvest import Harvester
 from bots.matrix.listening import Listener, ended
 from bots.matrix.login import packed, unpacked
@@ -42,7 +36,8 @@ from bots.matrix.recent import Recent
 from bots.matrix.sealing import Sealing
 from bots.matrix.sending import Sender
 from bots.matrix.settle import Settler
-from bots.matrix.transport import Homeserver, Login
+from bots.matrix.transport import Homeserver
+from bots.recording import recorded
 from bots.typing import Typing
 
 logger = logging.getLogger(__name__)
@@ -76,7 +71,8 @@ class MatrixConnector:
             raise self._lost[1]
         self._lost = None
         try:
-            return await (await self._opened(login)).whoami()
+            server = await self._opened(login)
+            return await (haunting.verify(server) if login.is_ghost else server.whoami())
         except LoginLost as error:
             raise self._losing(error) from error
 
@@ -165,7 +161,8 @@ class MatrixConnector:
         """Return the connections of a login; those of the one before it end."""
         if self._server is None or self._server.login != login:
             await self._close()
-            self._server = Homeserver(login, renewed=self._keep)
+            wire = haunting.wire_of(self._bridge, login) if login.is_ghost else None
+            self._server = Homeserver(login, renewed=self._keep, wire=wire)
             self._crypt = await opened(
                 bridge=self._bridge, account=self._account, server=self._server
             )
@@ -190,10 +187,13 @@ class MatrixConnector:
         if not kept:
             raise Faltering("Another process runs this login by now.")
 
-    def _losing(self, error: LoginLost) -> LoginLost:
-        """Note that the login is of no use until it is changed."""
-        if self._server is not None:
-            self._lost = (self._server.login, error)
+    def _losing(self, error: LoginLost) -> AgentError:
+        """Note that the login is of no use until it is changed; of a ghost, nothing is lost yet."""
+        if self._server is None:
+            return error
+        if self._server.login.is_ghost:
+            return haunting.ServiceUnknown()
+        self._lost = (self._server.login, error)
         return error
 
     def _connected(self) -> Homeserver:
@@ -221,44 +221,15 @@ class MatrixConnector:
         return await self._bridge.call(partial(asked, external_id=room_id))
 
     async def _recorded(self, outgoing: Outgoing, event_id: str) -> int | None:
-        """Write an own message into the record now; its echo then changes nothing.
-
-        If that fails the echo brings it all the same, only later.
-        """
-        try:
-            if outgoing.kind == "edit":
-                return await self._bridge.call(intake.accept_edit, self._as_edit(outgoing))
-            if outgoing.kind not in {"message", "file"} or outgoing.text == ENCRYPTED_NOTICE:
-                return None
-            incoming = self._as_incoming(outgoing, event_id)
-            return (await self._bridge.call(intake.accept, incoming)).message_id
-        except (DatabaseError, AgentError) as error:
-            logger.warning("an own message waits for its echo: %s", type(error).__name__)
+        if outgoing.text == ENCRYPTED_NOTICE:
             return None
-
-    def _as_edit(self, outgoing: Outgoing) -> IncomingEdit:
-        return IncomingEdit(
-            workspace_id=outgoing.workspace_id,
-            platform=PLATFORM,
-            place=Place(outgoing.room_external_id),
-            external_id=str(outgoing.extra["external_id"]),
-            text=outgoing.text,
-        )
-
-    def _as_incoming(self, outgoing: Outgoing, event_id: str) -> Incoming:
-        return Incoming(
-            workspace_id=outgoing.workspace_id,
-            platform=PLATFORM,
-            place=Place(outgoing.room_external_id),
-            external_id=event_id,
-            author=Author(self._account.external_id, self._account.name, AuthorKind.AGENT),
-            text=outgoing.text,
-            reply_to=outgoing.reply_to or str(outgoing.extra.get("follows", "")),
-            files=outgoing.files(),
-        )
+        return await recorded(outgoing, event_id, account=self._account, bridge=self._bridge)
 
     async def _listen(self) -> None:
         server = self._connected()
+        if server.login.is_ghost:
+            await self._haunt(server)
+            return
         stored = await self._bridge.call(open_login, account_id=self._account.account_id)
         since = stored.cursor.get("since")
         since = since if isinstance(since, str) else ""
@@ -278,9 +249,10 @@ class MatrixConnector:
         )
         self._harvester = harvester
         typing = Typing(
-            bridge=self._bridge,
-            agent_id=self._account.agent_id,
-            platform=PLATFORM,
+            thinking=partial(
+                self._bridge.call,
+                partial(thinking_in, agent_id=self._account.agent_id, platform=PLATFORM),
+            ),
             renew_seconds=TYPING_RENEW_SECONDS,
             show=self._show_typing,
         )
@@ -294,3 +266,11 @@ class MatrixConnector:
         finally:
             typing.stop()
             await listener.stop()
+
+    async def _haunt(self, server: Homeserver) -> None:
+        """Be there without listening: what happens is handed to the application service."""
+        try:
+            await haunting.agree_on_rooms(server, bridge=self._bridge, account=self._account)
+            await haunting.stay(server)
+        except LoginLost as error:
+            raise self._losing(error) from error

@@ -41,7 +41,8 @@ async def leave_all(server: Homeserver) -> None:
                 raise
             await asyncio.sleep(limited.seconds)
             await leave(server, room_id, reason="")
-    await server.log_out()
+    if not server.login.is_ghost:  # its token is not its own
+        await server.log_out()
 
 
 async def _mark_direct(server: Homeserver, room_id: str) -> None:

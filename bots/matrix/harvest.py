@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from agentapp.commands.registry import parse
 from agentapp.commands.shapes import Call
 from agentapp.foundation.envelope import AuthorKind, Place
 from agentapp.identity.services.leases import HeldAccount
@@ -19,17 +18,18 @@ from bots.matrix.gathering import Gatherer, RoomEvents
 from bots.matrix.parse import (
     PLATFORM,
     Parsed,
+    Reader,
     Said,
     TakenBack,
     Viewer,
     id_of,
     parse_event,
-    short_name,
 )
 from bots.matrix.recent import Recent
 from bots.matrix.rooms import RoomView, parse_departure, parse_invite
 from bots.matrix.settle import Settler
 from bots.matrix.transport import Homeserver
+from bots.matrix.typed import call_in
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class Harvester:
         inside: The rooms that the record already has the login in.
         settler: Finds out what changes of unknown things mean.
         crypt: Reads what is encrypted; None where the owner has not turned that on.
+        beside: Other agents for which this login reads along, by user id.
     """
 
     def __init__(
@@ -80,11 +81,13 @@ class Harvester:
         recent: Recent,
         settler: Settler,
         crypt: Crypt | None = None,
+        beside: Mapping[str, Reader] | None = None,
     ) -> None:
         self.inside = inside
         self.views: dict[str, RoomView] = {}
         self._account = account
-        self._viewer = Viewer(account.workspace_id, account.external_id)
+        own = {account.external_id: Reader(account.agent_id, account.name)}
+        self._viewer = Viewer(account.workspace_id, account.external_id, {**own, **(beside or {})})
         self._recent = recent
         self._settler = settler
         self._crypt = crypt
@@ -120,14 +123,14 @@ class Harvester:
         found = Harvest(self._batch(following), following)
         late = await self._late(answer)
         news = [
-            await self._news(one, late.pop(room_id, []), since, found)
+            await self.room(one, late.pop(room_id, []), since, found)
             for room_id, one in gathered.items()
         ]
         for room_id, events in late.items():
             view = self.views.get(room_id)
             self._let_go(events)
             if view is not None:
-                news.append(await self._news(RoomEvents(view), events, since, found))
+                news.append(await self.room(RoomEvents(view), events, since, found))
         invites = [
             parse_invite(room_id, one, own_id=self._viewer.user_id)
             for room_id, one in _part(answer, "invite").items()
@@ -207,7 +210,7 @@ class Harvester:
                 departures.append(Left(place, departure.is_removed, departure.reason))
         return tuple(departures)
 
-    async def _news(
+    async def room(
         self, gathered: RoomEvents, late: Sequence[Late], since: str, found: Harvest
     ) -> RoomNews | None:
         """Return what is new in a room; None where a first sync only repeats what is known."""
@@ -253,7 +256,7 @@ class Harvester:
         """Return what was parsed; commands and what bridges' bots say are not answered."""
         if not isinstance(one, Said):
             return one
-        call = self._call(view, one)
+        call = call_in(view, one, viewer=self._viewer, recent=self._recent)
         if call is not None:
             found.calls.append(call)
             return replace(one, is_notice=True)
@@ -263,39 +266,6 @@ class Harvester:
         bot = replace(author, kind=AuthorKind.BOT)
         return replace(one, incoming=replace(one.incoming, author=bot), is_notice=True)
 
-    def _call(self, view: RoomView, said: Said) -> Call | None:
-        """Return the command that a message is; every login that reads it hands over the same."""
-        incoming, own = said.incoming, self._viewer.user_id
-        by = incoming.author.external_id
-        if said.is_notice or by == own:
-            return None
-        answered = self._recent.known(incoming.reply_to)
-        place, agent_id = view.place(), self._account.agent_id
-        names = (own, short_name(own), view.names.get(own, ""), self._account.name)
-        parsed = parse(
-            incoming.text,
-            names=dict.fromkeys(names, agent_id),
-            mentioned=[agent_id] if own in incoming.mentions else [],
-            is_addressed=place.kind == "direct" or (answered and answered.sender) == own,
-            is_moderator=view.is_moderator(by),
-        )
-        if parsed is None:
-            return None
-        return Call(
-            workspace_id=self._viewer.workspace_id,
-            platform=PLATFORM,
-            place=place,
-            author=incoming.author,
-            command=parsed.command.name,
-            external_id=incoming.external_id,
-            options=parsed.options,
-            target=incoming.reply_to,
-            called=parsed.called,
-            mentions=incoming.mentions,
-            is_moderator=view.is_moderator(by),
-            at=incoming.sent_at,
-        )
-
     def _note_removed(self, room_id: str, parsed: Sequence[Parsed]) -> None:
         """Let go of what was removed before it could be read."""
         for one in parsed:
@@ -303,11 +273,11 @@ class Harvester:
                 self._crypt.ring.removed(room_id, one.target)
 
     def _note_seen(self, room_id: str, parsed: Sequence[Parsed], found: Harvest) -> None:
-        own = self._viewer.user_id
+        own = self._viewer.own()
         said = [
             one
             for one in parsed
-            if isinstance(one, Said) and one.incoming.author.external_id != own
+            if isinstance(one, Said) and one.incoming.author.external_id not in own
         ]
         if said:
             found.seen.append(Seen(room_id, said[-1].incoming.external_id, said[-1].thread))

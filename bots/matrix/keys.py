@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from agentapp.foundation.errors import Unavailable
+from agentapp.foundation.errors import Invalid, Unavailable
 from agentapp.identity.platforms import VERIFY_SECONDS
 from agentapp.keyring.changes import KeyName, KeyText, MadeKeys
 from bots.matrix.parse import PLATFORM
@@ -27,7 +27,13 @@ class MatrixKeys:
         from bots.matrix.crypt.making import drawn_keys  # noqa: PLC0415
         from bots.matrix.login import unpacked  # noqa: PLC0415
 
-        return drawn_keys(unpacked(secret), earlier)
+        login = unpacked(secret)
+        if login.is_ghost:
+            raise Invalid(
+                "Agents of an application service read rooms without encryption only. Give this "
+                "one a login of its own for encrypted rooms."
+            )
+        return drawn_keys(login, earlier)
 
     def show(self, secret: str, made: MadeKeys, *, password: str) -> MadeKeys:
         """Show them to the homeserver."""

@@ -9,8 +9,9 @@ from django.conf import settings
 from agentapp.foundation.errors import Invalid, Refused
 from bots.matrix.address import BadHomeserver, checked_homeserver
 from bots.matrix.answers import raise_for
+from bots.matrix.credentials import Login
 from bots.matrix.errors import Rejected
-from bots.matrix.transport import CLIENT, Login
+from bots.matrix.transport import CLIENT
 from bots.matrix.wire import Request, Wire
 
 DEVICE_NAME = "Greenroom"
@@ -129,6 +130,7 @@ def packed(login: Login) -> str:
             "device_id": login.device_id,
             "access_token": login.token,
             "refresh_token": login.refresh_token,
+            "is_ghost": login.is_ghost,
         }
     )
 
@@ -162,6 +164,7 @@ def checked_login(found: dict[str, object]) -> Login:
         device_id=_part(found, "device_id"),
         token=token,
         refresh_token=_part(found, "refresh_token"),
+        is_ghost=found.get("is_ghost") is True,
     )
 
 

@@ -6,8 +6,8 @@ An event that is not understood, or not whole, is None and nobody's trouble.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import unescape
 from urllib.parse import unquote
@@ -36,11 +36,28 @@ Event = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """An agent that is in a room."""
+
+    agent_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whose eyes these are: one login in one workspace."""
+    """Whose eyes these are: one login in one workspace.
+
+    Attributes:
+        agents: The agents for which it reads, itself among them, by user id.
+    """
 
     workspace_id: int
     user_id: str
+    agents: Mapping[str, Reader] = field(default_factory=dict)
+
+    def own(self) -> Collection[str]:
+        """Return the user ids of those for which it reads."""
+        return self.agents.keys() or {self.user_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +172,7 @@ def _message(
         author=author,
         text=text,
         reply_to=answered,
-        mentions=mentions_of(content, own=viewer.user_id),
+        mentions=mentions_of(content, own=viewer.own()),
         sent_at=at,
         files=files,
     )
@@ -256,11 +273,11 @@ def text_of(content: Event, *, is_reply: bool, is_sticker: bool = False) -> str:
     return caption_of(content, body) if kind in FILES else body
 
 
-def mentions_of(content: Event, *, own: str) -> tuple[str, ...]:
+def mentions_of(content: Event, *, own: Collection[str]) -> tuple[str, ...]:
     """Return the user ids that a message names.
 
     What it says in `m.mentions` decides. Only clients that do not say it are read for links to
-    users, and for one's own id.
+    users, and for one's own ids.
     """
     said = content.get("m.mentions")
     if isinstance(said, Mapping):
@@ -270,8 +287,8 @@ def mentions_of(content: Event, *, own: str) -> tuple[str, ...]:
         html, body = content.get("formatted_body"), content.get("body")
         pills = _PILL.findall(html[:MAX_BODY]) if isinstance(html, str) else []
         found = [user_of(unquote(unescape(pill))) for pill in pills]
-        if isinstance(body, str) and own in body[:MAX_BODY]:
-            found.append(own)
+        words = body[:MAX_BODY] if isinstance(body, str) else ""
+        found += [one for one in own if one in words]
     return tuple(dict.fromkeys(filter(None, found)))[:MAX_MENTIONS]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from agentapp.foundation.errors import AgentError, Unavailable
 from agentapp.identity.platforms import VERIFY_SECONDS, Proven, WrongAnswer
 from bots.matrix.address import BadHomeserver
+from bots.matrix.credentials import Login
 from bots.matrix.errors import AddressRefused, Faltering, LoginLost, NotReached
 from bots.matrix.login import (
     LoginRefused,
@@ -20,7 +21,7 @@ from bots.matrix.login import (
     unpacked,
 )
 from bots.matrix.parse import user_of
-from bots.matrix.transport import Homeserver, Login
+from bots.matrix.transport import Homeserver
 
 END_SECONDS = 5.0
 NO_USER = "Write who it is there, such as @mira:example.org."
@@ -37,7 +38,7 @@ async def proven(answers: Mapping[str, str], earlier: str) -> Proven:
     if not password and not token:
         raise WrongAnswer(NOTHING_TO_PROVE, question="password")
     async with asyncio.timeout(VERIFY_SECONDS):
-        homeserver = await _found(where, question="homeserver" if typed else "user")
+        homeserver = await found_homeserver(where, question="homeserver" if typed else "user")
         before = _before(earlier)
         if token:
             login = await _of_token(homeserver, token, user)
@@ -48,7 +49,7 @@ async def proven(answers: Mapping[str, str], earlier: str) -> Proven:
     return Proven(login.user_id, packed(login), is_new, token=login.token)
 
 
-async def _found(where: str, *, question: str) -> str:
+async def found_homeserver(where: str, *, question: str) -> str:
     """Return the homeserver's address, once something there says that it is one."""
     try:
         homeserver = await find_homeserver(where)

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from typing_extensions import override
-
 from bots.matrix.answers import raise_for
+from bots.matrix.credentials import Login
 from bots.matrix.errors import Faltering, LoginLost, Rejected
 from bots.matrix.wire import Answer, Request, Wire
 
@@ -29,22 +28,6 @@ Renew = Callable[["Login"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
-    """What stands for a login: kept sealed, never logged, made once."""
-
-    homeserver: str
-    user_id: str
-    device_id: str
-    token: str
-    refresh_token: str = ""
-
-    @override
-    def __repr__(self) -> str:
-        """Return it without its tokens."""
-        return f"<login {self.user_id} {self.device_id}>"
-
-
-@dataclass(frozen=True, slots=True)
 class Media:
     """A downloaded file, at most `MAX_MEDIA` long."""
 
@@ -58,17 +41,22 @@ class Homeserver:
     Args:
         login: Whose they are.
         renewed: Told of a login that was refreshed, before it is used.
+        wire: Connections that several logins share; closed by whoever made them.
     """
 
-    def __init__(self, login: Login, *, renewed: Renew | None = None) -> None:
+    def __init__(
+        self, login: Login, *, renewed: Renew | None = None, wire: Wire | None = None
+    ) -> None:
         self.login = login
         self._renewed = renewed
         self._renewing = asyncio.Lock()
-        self._wire = Wire(login.homeserver)
+        self._is_shared = wire is not None
+        self._wire = wire or Wire(login.homeserver)
 
     async def close(self) -> None:
         """Close the connections; the login stays valid."""
-        await self._wire.close()
+        if not self._is_shared:
+            await self._wire.close()
 
     async def whoami(self) -> str:
         """Return the user id that the token stands for."""
@@ -223,13 +211,19 @@ class Homeserver:
         """Make any request as this login; return the object that answers it. Raises as `_ask`."""
         return (await self._ask(request)).json()
 
+    async def listed(self, request: Request) -> list[dict[str, Any]]:
+        """Make any request as this login; return the objects of the list that answers it."""
+        return (await self._ask(request)).listed()
+
     async def _ask(self, request: Request) -> Answer:
         """Make a request; a login that ran out is renewed once, if it can be.
 
         Raises:
             LoginLost, Limited, Rejected, NotReached, Faltering: See there.
         """
-        token = self.login.token
+        token, named = self.login.token, self.login.named()
+        if named:
+            request = replace(request, query={**(request.query or {}), **named})
         answer = await self._wire.ask(request, token=token)
         try:
             raise_for(answer)

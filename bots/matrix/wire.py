@@ -67,11 +67,19 @@ class Answer:
 
     def json(self) -> dict[str, Any]:
         """Return the JSON object of the body; anything else is an empty one."""
-        try:
-            found = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return {}
+        found = self._found()
         return found if isinstance(found, dict) else {}
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the objects of the body's JSON list; anything else is an empty one."""
+        found = self._found()
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+    def _found(self) -> object:
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
 
 
 class Checked(httpcore2.AsyncNetworkBackend):
@@ -125,14 +133,18 @@ def _is_allowed(address: str) -> bool:
 
 
 class Wire:
-    """Connections of one login to its homeserver."""
+    """Connections to a homeserver: of one login, or of all that an application service has.
 
-    def __init__(self, base_url: str) -> None:
+    Args:
+        most_idle: Connections that stay open while nothing is asked.
+    """
+
+    def __init__(self, base_url: str, *, most_idle: int = MAX_IDLE) -> None:
         self.base_url = base_url
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=_ssl_context(),
             max_connections=None,
-            max_keepalive_connections=MAX_IDLE,
+            max_keepalive_connections=most_idle,
             keepalive_expiry=IDLE_SECONDS,
             network_backend=Checked(),
         )

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentapp.foundation.errors import Conflict, Invalid, Refused
 from agentapp.keyring.changes import KeyName, KeyText, MadeKeys
+from bots.matrix.credentials import Login
 from bots.matrix.crypt.device import MOST_KEYS, PICKLE_KEY, device_keys, packed, upload_of
 from bots.matrix.crypt.ring import ACCOUNT, IDENTITY
 from bots.matrix.crypt.signing import (
@@ -29,7 +30,7 @@ from bots.matrix.crypt.signing import (
     signer,
 )
 from bots.matrix.errors import LoginLost, Rejected
-from bots.matrix.transport import CLIENT, Homeserver, Login
+from bots.matrix.transport import CLIENT, Homeserver
 from bots.matrix.wire import Request
 
 SECONDS = 15.0

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.keyring.changes import KeyText
 from agentapp.keyring.queries import OpenedRing, ReadKeys
+from bots.matrix.credentials import Login
 from bots.matrix.crypt.device import PICKLE_KEY, Device, upload_of
 from bots.matrix.crypt.devices import claimed_key, listed, targets_in
 from bots.matrix.crypt.machine import Crypt
@@ -24,7 +25,6 @@ from bots.matrix.crypt.megolm import name_of, take_key
 from bots.matrix.crypt.olm import Letter, Target, begin, write_letter
 from bots.matrix.crypt.ring import INBOUND, OLM, Ring
 from bots.matrix.crypt.writing import limits_of
-from bots.matrix.transport import Login
 from tests.bots.matrix.test_parse import ODD, SHAPED
 
 ADA, ANN, EVE = "@ada:green.test", "@ann:green.test", "@eve:green.test"

@@ -14,12 +14,12 @@ from agentapp.identity.services.logins import add_login
 from agentapp.keyring import turning
 from agentapp.keyring.models import Keyring
 from bots.bridge import Bridge
+from bots.matrix.credentials import Login
 from bots.matrix.crypt import export as export_file
 from bots.matrix.crypt.export import FOOTER, HEADER, NotAnExport, WrongPhrase, locked, unlocked
 from bots.matrix.crypt.making import DeviceTaken, IdentityTaken, PasswordWrong
 from bots.matrix.crypt.signing import to_bytes, to_text
 from bots.matrix.login import packed
-from bots.matrix.transport import Login
 from tests.bots.matrix.peers import encrypted_room, encrypting, peer, unread_of
 from tests.bots.matrix.world import Member, connected, matrix_host, record_of
 from tests.bots.places import eventually, run

@@ -27,14 +27,17 @@ from agentapp.intake.models import Lane
 from agentapp.intake.services import platform
 from agentapp.moderation.services import suspend
 from bots.bridge import Bridge
+from bots.matrix.credentials import Login
 from bots.matrix.errors import TooLong
-from bots.matrix.transport import Homeserver, Login
+from bots.matrix.transport import Homeserver
 from tests.bots.matrix.test_keeping import a_place
 from tests.bots.matrix.world import Member, answers, connected, matrix_host, record_of, room_of
 from tests.bots.places import due_now, eventually, run, said_by, status_of
 from tests.cast import Cast
 from tests.fakes.synapse import ROOT, Synapse
 
+KEEPING = ("file.fetched", "file.examined", "file.written")
+SENDING = ("file.uploading", "file.uploaded")
 # Ends the bots process where a test says, as kill -9 does.
 DYING = """
 import asyncio, sys, django
@@ -189,7 +192,7 @@ def test_agents_wait_for_a_file_and_no_longer(live_cast: Cast, synapse: Synapse)
     assert (lane.due_at - message.created_at).total_seconds() < platform.FILE_PATIENCE
 
 
-@pytest.mark.parametrize("point", ["file.fetched", "file.written"])
+@pytest.mark.parametrize("point", KEEPING)
 def test_a_kill_around_keeping_loses_no_file_and_doubles_none(
     live_cast: Cast, synapse: Synapse, point: str
 ) -> None:
@@ -277,7 +280,10 @@ def test_words_come_first_and_then_the_files_each_once(live_cast: Cast, synapse:
     assert StoredFile.objects.count() == 2
 
 
-def test_a_kill_between_upload_and_send_doubles_nothing(live_cast: Cast, synapse: Synapse) -> None:
+@pytest.mark.parametrize("point", SENDING)
+def test_a_kill_around_uploading_loses_no_file_and_doubles_none(
+    live_cast: Cast, synapse: Synapse, point: str
+) -> None:
     ann, room = a_place(live_cast, synapse)
 
     async def arrive(bridge: Bridge) -> None:
@@ -286,7 +292,7 @@ def test_a_kill_between_upload_and_send_doubles_nothing(live_cast: Cast, synapse
 
     run(arrive)
     draft = waits_with(live_cast, room, "Here it is.", Given("a.txt", b"words"))
-    dies_at("file.uploaded")
+    dies_at(point)
     assert files_in(ann, room) == []
     assert DraftFile.objects.get().uploaded == ""
 

@@ -193,7 +193,7 @@ PILL = '<a href="https://matrix.to/#/@ada:green.test">Ada</a>'
     ],
 )
 def test_the_event_itself_says_whom_it_names(content: dict[str, object], named: object) -> None:
-    assert mentions_of(content, own=ME) == named
+    assert mentions_of(content, own={ME}) == named
 
 
 # -- malformed ---------------------------------------------------------------------------------

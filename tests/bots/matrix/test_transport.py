@@ -13,6 +13,7 @@ import pytest
 from django.test import override_settings
 
 from bots.matrix.answers import raise_for
+from bots.matrix.credentials import Login
 from bots.matrix.errors import Faltering, Limited, LoginLost, NotReached, Rejected
 from bots.matrix.login import (
     LoginRefused,
@@ -22,7 +23,7 @@ from bots.matrix.login import (
     packed,
     unpacked,
 )
-from bots.matrix.transport import Homeserver, Login
+from bots.matrix.transport import Homeserver
 from bots.matrix.wire import Answer, Request, Wire
 from tests.fakes.synapse import MatrixUser, Synapse
 

@@ -18,8 +18,8 @@ from agentapp.presence.models import Membership
 from bots.bridge import Bridge
 from bots.host import Host
 from bots.matrix.client import MatrixConnector
+from bots.matrix.credentials import Login
 from bots.matrix.login import packed
-from bots.matrix.transport import Login
 from tests.bots.places import eventually
 from tests.cast import Cast
 from tests.fakes.synapse import MatrixUser, Synapse

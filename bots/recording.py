@@ -1,10 +1,9 @@
-"""Writes what a bot has said into the record at once; its echo then changes nothing."""
+"""Writes what an agent said on a platform into the record at once; its echo changes nothing."""
 
 from __future__ import annotations
 
 import logging
 
-import discord
 from django.db import Error as DatabaseError
 
 from agentapp.foundation.envelope import (
@@ -19,13 +18,12 @@ from agentapp.foundation.errors import AgentError
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake import services as intake
 from bots.bridge import Bridge
-from bots.discord.parse import PLATFORM
 
 logger = logging.getLogger(__name__)
 
 
 async def recorded(
-    outgoing: Outgoing, external_id: str, *, account: HeldAccount, bridge: Bridge
+    outgoing: Outgoing, event_id: str, *, account: HeldAccount, bridge: Bridge
 ) -> int | None:
     """Record an own message or correction; return its message's id.
 
@@ -33,39 +31,34 @@ async def recorded(
     """
     try:
         if outgoing.kind == "edit":
-            return await bridge.call(intake.accept_edit, _as_edit(outgoing))
+            return await bridge.call(intake.accept_edit, _as_edit(outgoing, account.platform))
         if outgoing.kind not in {"message", "file"}:
             return None
-        incoming = _as_incoming(outgoing, external_id, account)
+        incoming = _as_incoming(outgoing, event_id, account)
         return (await bridge.call(intake.accept, incoming)).message_id
     except (DatabaseError, AgentError) as error:
         logger.warning("an own message waits for its echo: %s", type(error).__name__)
         return None
 
 
-def is_post(client: discord.Client, outgoing: Outgoing) -> bool:
-    """Say whether a message opened a thread of its own in a forum."""
-    return isinstance(client.get_channel(int(outgoing.room_external_id)), discord.ForumChannel)
+def _as_edit(outgoing: Outgoing, platform: str) -> IncomingEdit:
+    return IncomingEdit(
+        workspace_id=outgoing.workspace_id,
+        platform=platform,
+        place=Place(outgoing.room_external_id),
+        external_id=str(outgoing.extra["external_id"]),
+        text=outgoing.text,
+    )
 
 
-def _as_incoming(outgoing: Outgoing, external_id: str, account: HeldAccount) -> Incoming:
+def _as_incoming(outgoing: Outgoing, event_id: str, account: HeldAccount) -> Incoming:
     return Incoming(
         workspace_id=outgoing.workspace_id,
-        platform=PLATFORM,
+        platform=account.platform,
         place=Place(outgoing.room_external_id),
-        external_id=external_id,
+        external_id=event_id,
         author=Author(account.external_id, account.name, AuthorKind.AGENT),
         text=outgoing.text,
         reply_to=outgoing.reply_to or str(outgoing.extra.get("follows", "")),
         files=outgoing.files(),
-    )
-
-
-def _as_edit(outgoing: Outgoing) -> IncomingEdit:
-    return IncomingEdit(
-        workspace_id=outgoing.workspace_id,
-        platform=PLATFORM,
-        place=Place(outgoing.room_external_id),
-        external_id=str(outgoing.extra["external_id"]),
-        text=outgoing.text,
     )
