@@ -36,7 +36,7 @@ from agentapp.presence.models import Doorway
 from agentapp.tools.models import ToolCall
 from agentapp.turns.models import Turn
 from bots.matrix.login import packed
-from bots.matrix.transport import Login
+from bots.matrix.credentials import Login
 from tests.fakes.model_server import ModelServer
 from tests.flows.conftest import PHONE, WIDE, Opener
 from tests.flows.stage import Stage, make_stage, make_user
