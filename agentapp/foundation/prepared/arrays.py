@@ -6,8 +6,9 @@ The driver looks at every value of a list to find out what it is; here the colum
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
@@ -41,6 +42,18 @@ def array(values: Iterable[Any], kind: str) -> str:
     return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
 
 
+def list_sent(values: list[Any]) -> object:
+    """Return a list as `array` writes it, where its first value tells what all of them are.
+
+    Where it does not, the list is returned as it is, for the driver.
+    """
+    first = next((value for value in values if value is not None), None)
+    if first is None:
+        return "{" + ",".join(["NULL"] * len(values)) + "}"
+    kind = _KINDS.get(type(first))
+    return values if kind is None else array(values, kind)
+
+
 def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -71,4 +84,14 @@ _WRITTEN: dict[str, Callable[[Any], str]] = {
     "timestamptz": _moment,
     "date": _moment,
     "uuid": str,
+}
+
+_KINDS: dict[type, str] = {
+    bool: "boolean",
+    int: "bigint",
+    float: "double precision",
+    str: "text",
+    datetime: "timestamptz",
+    date: "date",
+    uuid.UUID: "uuid",
 }

@@ -58,7 +58,7 @@ class Prepared(Generic[P, T]):
         made = self._made.get(tuple(kwargs[name] for name in self._shape)) or self._make(kwargs)
         if made.queryset.query.select_for_update and connection.get_autocommit():
             raise TransactionManagementError("Rows can only be locked in a transaction.")
-        with planned() as cursor:
+        with planned(reads_moments=True) as cursor:
             given: list[Any] = [kwargs[name] for name in made.text.names]
             cursor.execute(made.one, given)
             rows = cursor.fetchall()
@@ -86,7 +86,7 @@ class Prepared(Generic[P, T]):
         if sql is None:
             one = made.text.with_places(asked.column)
             sql = made.many[asked.types] = _FOR_MANY.format(table=asked.table(), one=one)
-        with planned() as cursor:
+        with planned(reads_moments=True) as cursor:
             cursor.execute(sql, asked.params())
             rows = cursor.fetchall()
         found: list[T] = _built(made, [row[1:] for row in rows])
