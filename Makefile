@@ -36,7 +36,8 @@ bench: environment-dev ## measure beside baselines; the last line is JSON (ONLY=
 	@$(PYTHON) .ci/neighbours.py litellm
 	@$(PYTHON) -m benchmarks $(ONLY)
 
-faults: environment-dev ## kill processes at named points; the last line is JSON (KILLS=500)
+faults: environment-dev ## kill, cut off and restart for hours; the last line is JSON (KILLS=500)
+	@$(PYTHON) .ci/neighbours.py synapse
 	@$(PYTHON) -m tests.faults $(if $(KILLS),--kills "$(KILLS)")
 
 lock: environment-dev ## write the lock files anew from the .in files

@@ -21,10 +21,11 @@ import redis
 
 from tests.agentapp.management.hosts import ROOT, Run, free_port, short_folder, started
 from tests.fakes.model_server import ModelServer
+from tests.faults.scale import number, report
 from tests.faults.storm import answer, tokens
 
-KILLS = 23  # three of them only empty the broker
-MEMBERS = 8
+KILLS = number("blows", 23)  # three of 23 only empty the broker
+MEMBERS = max(8, KILLS // 6)  # one person is answered ten times in ten minutes
 BETWEEN_SECONDS = (0.2, 1.2)  # between two kills
 RETURN_SECONDS = 40.0  # until a killed process is there again
 PATIENCE_SECONDS = 180.0  # at the end, for leases to run out
@@ -114,8 +115,11 @@ def settled_in(run: Run, *, url: str, model: str) -> list[Member]:
     return [Member(url, each["token"], each["room"]) for each in json.loads(done.stdout)]
 
 
-def strike(run: Run, waiting: list[tuple[str, signal.Signals | None]], broker: str) -> None:
-    """Deal the blow whose turn it is; who is not back yet keeps its turn for later."""
+def strike(run: Run, waiting: list[tuple[str, signal.Signals | None]], broker: str) -> str:
+    """Deal the blow whose turn it is; who is not back yet keeps its turn for later.
+
+    Returns what was struck: the process, or "flush".
+    """
     give_up = time.monotonic() + RETURN_SECONDS
     while time.monotonic() < give_up:
         there = run.child_ids()
@@ -126,9 +130,9 @@ def strike(run: Run, waiting: list[tuple[str, signal.Signals | None]], broker: s
             name, how = blow
             if how is FLUSH:
                 empty(broker)
-            else:
-                os.kill(there[name], how)
-            return
+                return "flush"
+            os.kill(there[name], how)
+            return name
         time.sleep(0.05)
     pytest.fail(f"nothing of {waiting} came back:\n{run.text()[-2000:]}")
 
@@ -150,10 +154,11 @@ def test_whatever_is_killed_every_question_is_answered_once_and_in_order() -> No
             url = f"http://localhost:{port}"
             members = settled_in(run, url=url, model=model.base_url)
             broker = environment_of(run)["REDIS_URL"]
+            dealt: Counter[str] = Counter()
             for n in range(KILLS):
                 members[n % MEMBERS].ask(f"q{n:04}")
                 time.sleep(rng.uniform(*BETWEEN_SECONDS))
-                strike(run, waiting, broker)
+                dealt[strike(run, waiting, broker)] += 1
             give_up = time.monotonic() + PATIENCE_SECONDS
             while any(set(m.asked) - set(m.answers()) for m in members):
                 if time.monotonic() > give_up:
@@ -163,5 +168,13 @@ def test_whatever_is_killed_every_question_is_answered_once_and_in_order() -> No
             assert run.process.poll() is None, run.text()[-2000:]
 
     doubled = [word for said in found.values() for word, n in Counter(said).items() if n > 1]
+    report(
+        processes_killed=dealt.total() - dealt["postgres"] - dealt["flush"],
+        database_restarts=dealt["postgres"],
+        broker_flushes=dealt["flush"],
+        restart_events=KILLS,
+        restart_lost=sum(len(set(m.asked) - set(found[m.room])) for m in members),
+        restart_doubled=len(doubled),
+    )
     assert doubled == []
     assert found == {m.room: m.asked for m in members}

@@ -15,11 +15,13 @@ from tests.bots.matrix.world import Member, answers, login_agent, matrix_host, r
 from tests.bots.places import eventually, run, status_of
 from tests.cast import Cast
 from tests.fakes.synapse import Synapse
+from tests.faults.scale import number, report
 from tests.faults.victims import Nursery, nursery
 
 READING = ("batch.written", "batch.committed")
 WRITING = ("claim.written", "piece.leaving", "piece.left", "piece.marked", "piece.settled")
-BURST = 100  # messages during the first cut
+BURST = 500  # messages during a cut; a sync shows the last hundred of them
+CUTS = number("bursts", 1)
 EACH = 10  # kills while reading
 LATER = 4  # during each of the others
 SECONDS = 20.0  # that a victim gets to reach its point
@@ -53,11 +55,13 @@ class Storm:
     ada: Member
     room: str
 
-    def rage(self, victims: Nursery, points: tuple[str, ...], *, burst: int = BURST) -> Found:
+    def rage(
+        self, victims: Nursery, points: tuple[str, ...], *, burst: int = BURST, bursts: int = 1
+    ) -> Found:
         said, answered = [], []
         assert not victims.run("serve", seconds=FIRST_SECONDS).failed
         for n, point in enumerate(points):
-            for place in range(burst if n == 0 else LATER):
+            for place in range(burst if n < bursts else LATER):
                 said.append(f"{n}.{place}")
                 self.ann.says(self.room, said[-1])
             answered.append(f"answer {n}")
@@ -101,8 +105,15 @@ def test_bursts_during_cuts_and_answers_under_kills_are_there_once_and_in_order(
     storm: Storm, tmp_path: Path
 ) -> None:
     with nursery(log=tmp_path / "log") as victims:
-        found = storm.rage(victims, (*READING * EACH, *WRITING))
-    assert heard_by_people(found) == found.said
+        found = storm.rage(victims, (*READING * EACH, *WRITING), bursts=CUTS)
+    heard = heard_by_people(found)
+    report(
+        bursts=CUTS,
+        burst_messages=len(found.said),
+        burst_lost=len(set(found.said) - set(heard)),
+        burst_doubled=len(heard) - len(set(heard)),
+    )
+    assert heard == found.said
     assert found.heard == found.answered
 
 

@@ -211,20 +211,34 @@ class Discord:
             yield
 
     @contextmanager
-    def go_away(self) -> Iterator[None]:
-        """Cut everybody off; who comes back waits at the door until the block ends."""
+    def go_away(self, how: Callable[[], None] | None = None) -> Iterator[None]:
+        """Cut everybody off; who comes back waits at the door until the block ends.
+
+        `how` may have them leave in another way, such as `ask_to_reconnect`.
+        """
         self.do(self._gateway.door.clear)
-        lines = self.do(self._hub.lines)
-
-        def cut() -> None:
-            for line in lines:
-                line.abort()
-
-        self.do(cut)
+        (how or self.drop_gateway)()
         self.until(lambda: not self.connections)
         try:
             yield
         finally:
+            self.do(self._gateway.door.set)
+
+    @contextmanager
+    def go_silent(self, *, for_good: bool) -> Iterator[None]:
+        """Leave connections open and pass nothing on, as a router does that lost its table.
+
+        Who notices and comes back waits at the door until the block ends. Then what was held
+        arrives after all, if it is not `for_good`.
+        """
+        self.do(self._gateway.door.clear)
+        held = self.do(self._hub.lines)
+        self._each(None, lambda line: line.flows.clear())
+        try:
+            yield
+        finally:
+            for line in () if for_good else held:
+                self.do(line.flows.set)
             self.do(self._gateway.door.set)
 
     def withhold_acks(self, *, withheld: bool = True) -> None:

@@ -27,6 +27,8 @@ class Line:
         self.connection = connection
         self._pack = pack
         self._waiting: asyncio.Queue[Json | Closing] = asyncio.Queue()
+        self.flows = asyncio.Event()  # while it is not set, nothing arrives and nothing is said
+        self.flows.set()
         self._writer = asyncio.create_task(self._write())
 
     def put(self, payload: Json) -> None:
@@ -49,6 +51,7 @@ class Line:
         with suppress(ConnectionClosed):
             while True:
                 item = await self._waiting.get()
+                await self.flows.wait()
                 if isinstance(item, tuple):
                     await self.connection.close(*item)
                     return
