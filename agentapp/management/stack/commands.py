@@ -48,6 +48,8 @@ def web(*, host: str, port: int) -> tuple[str, ...]:
         "2",
         "--ws-max-size",
         "65536",
+        "--ws-per-message-deflate",
+        "false",  # a hint of 80 bytes costs more to compress, for each page apart, than to send
     )
 
 
