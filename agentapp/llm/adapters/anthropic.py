@@ -58,7 +58,7 @@ class AnthropicAdapter(Adapter):
             stream = _opened(request)
         try:
             with explained(request.target, _SDK):
-                refuse_other_formats(stream.response)
+                refuse_other_formats(stream.response.headers)
             yield from _chunks(stream, request)
         finally:
             stream.close()

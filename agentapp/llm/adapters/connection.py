@@ -13,8 +13,8 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from typing import Any, cast
 
 import httpcore2
@@ -22,6 +22,7 @@ import httpx2
 from django.conf import settings
 from typing_extensions import override
 
+from agentapp.llm.adapters.keeping import Kept
 from agentapp.llm.adapters.protocol import (
     POLL_SECONDS,
     DeadlinePassed,
@@ -135,11 +136,17 @@ def _resolved(host: str, port: int) -> list[str]:
 
 
 class BoundedBody(httpx2.SyncByteStream):
-    """A response body that ends too long answers and leaves its connection reusable."""
+    """A response body that ends too long answers and leaves its connection reusable.
 
-    def __init__(self, body: Iterable[bytes]) -> None:
+    Args:
+        body: As it comes.
+        then: Called once, when it is closed.
+    """
+
+    def __init__(self, body: Iterable[bytes], *, then: Callable[[], None] = lambda: None) -> None:
         self._body = body
         self._pieces = iter(body)
+        self._then: Callable[[], None] | None = then
         self._size = 0
         self._tail = b""
 
@@ -158,11 +165,17 @@ class BoundedBody(httpx2.SyncByteStream):
 
     @override
     def close(self) -> None:
-        if _END_OF_STREAM in self._tail:
-            self._read_the_end()
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            close()
+        then, self._then = self._then, None
+        if then is None:
+            return
+        try:
+            if _END_OF_STREAM in self._tail:
+                self._read_the_end()
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            then()
 
     def _read_the_end(self) -> None:
         """Take the few bytes after the last event; with them unread the connection is lost."""
@@ -177,27 +190,32 @@ class Transport(httpx2.BaseTransport):
     """Sends requests over checked, watched connections; no proxies, no redirects."""
 
     def __init__(self) -> None:
-        self._pool = httpcore2.ConnectionPool(
+        self._kept = Kept(
+            backend=CheckedBackend(),
             ssl_context=_ssl_context(),
-            max_connections=None,
-            max_keepalive_connections=MAX_IDLE,
-            keepalive_expiry=KEEP_IDLE_SECONDS,
-            network_backend=CheckedBackend(),
+            most=MAX_IDLE,
+            seconds=KEEP_IDLE_SECONDS,
         )
         # A client that is no longer in use anywhere closes its idle sockets as it goes.
-        weakref.finalize(self, self._pool.close)
+        weakref.finalize(self, self._kept.close)
+
+    def ask(self, request: httpcore2.Request) -> tuple[httpcore2.Response, BoundedBody]:
+        """Send a request; return the head of the response, and its body, which must be closed."""
+        connection = self._kept.taken(request)
+        try:
+            response = connection.handle_request(request)
+        except BaseException:
+            connection.close()
+            raise
+        body = cast("Iterable[bytes]", response.stream)
+        return response, BoundedBody(body, then=partial(self._kept.put, request, connection))
 
     @override
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = self._pool.handle_request(
+        response, body = self.ask(
             httpcore2.Request(
                 method=request.method,
-                url=httpcore2.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
+                url=raw_url(request.url),
                 headers=[
                     (name, value)
                     for name, value in request.headers.raw
@@ -210,13 +228,20 @@ class Transport(httpx2.BaseTransport):
         return httpx2.Response(
             status_code=response.status,
             headers=response.headers,
-            stream=BoundedBody(cast("Iterable[bytes]", response.stream)),
+            stream=body,
             extensions=response.extensions,
         )
 
     @override
     def close(self) -> None:
-        self._pool.close()
+        self._kept.close()
+
+
+def raw_url(url: httpx2.URL) -> httpcore2.URL:
+    """Return an address as connections take it."""
+    return httpcore2.URL(
+        scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+    )
 
 
 @cache
@@ -224,10 +249,10 @@ def _ssl_context() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def new_client() -> httpx2.Client:
+def new_client(transport: Transport | None = None) -> httpx2.Client:
     """Return an HTTP client for one provider; whoever makes it closes it."""
     return httpx2.Client(
-        transport=Transport(),
+        transport=transport or Transport(),
         follow_redirects=False,  # a redirect would carry the key elsewhere
         timeout=None,
         trust_env=False,

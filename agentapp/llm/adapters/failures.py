@@ -76,9 +76,9 @@ def malformed() -> Failure:
     )
 
 
-def refuse_other_formats(response: httpx2.Response) -> None:
+def refuse_other_formats(headers: httpx2.Headers) -> None:
     """Raise unless the body is a stream of events."""
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "text/html":
         raise Failure(
             "A web page answers at this address, not a model server. It usually ends in /v1.",

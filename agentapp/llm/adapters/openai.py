@@ -1,4 +1,7 @@
-"""Any server that speaks OpenAI's chat completions. Importing this takes a second: do it late."""
+"""Any server that speaks OpenAI's chat completions. Importing this takes a second: do it late.
+
+Answers are streamed over our own connections, everything else goes through the `openai` SDK.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+import httpx2
 import openai
 from typing_extensions import override
 
 from agentapp.llm.adapters import dialects, fields, pictures
-from agentapp.llm.adapters.connection import new_client
+from agentapp.llm.adapters.connection import Transport, new_client
+from agentapp.llm.adapters.events import Events
 from agentapp.llm.adapters.failures import Sdk, explained, malformed, refuse_other_formats
 from agentapp.llm.adapters.protocol import (
     MAX_TOOL_REQUESTS,
@@ -42,18 +47,20 @@ _SDK = Sdk(openai.APIStatusError, openai.APIConnectionError, openai.APIError)
 
 
 class OpenAIAdapter(Adapter):
-    """Streams answers through the `openai` SDK; retries are the gateway's."""
+    """Streams answers; retries are the gateway's."""
 
     @override
     def stream(self, request: Request) -> Iterator[Chunk]:
         with explained(request.target, _SDK), watched(request.watch):
-            stream = _opened(request)
+            client = _client(os.getpid(), request.target.base_url, request.target.key)
+            events = _opened(request, client)
         try:
             with explained(request.target, _SDK):
-                refuse_other_formats(stream.response)
-            yield from _chunks(stream, request)
+                refuse_other_formats(events.headers)
+            yield from _chunks(events, request)
         finally:
-            stream.close()
+            events.close()
+            del client  # which keeps its connections open until here
 
     def list_models(self, target: Target, watch: Watch) -> list[str]:
         """Return the names of a server's models, in its order.
@@ -103,36 +110,41 @@ def _vectors(rows: object, *, count: int, dimensions: int) -> list[list[float]]:
     return [found[place] for place in range(count)]
 
 
-@lru_cache(maxsize=MAX_CLIENTS)
-def _client(_process: int, base_url: str, key: str) -> openai.OpenAI:
-    """Return this process's client for one server and key; sockets do not survive a fork.
+class Client(openai.OpenAI):
+    """The SDK's client for one server and key, and its connections.
 
     A client that is no longer kept closes its connections once the last answer under way is read.
     """
-    connections = new_client()
-    client = openai.OpenAI(
-        api_key=key or _NO_KEY, base_url=base_url, max_retries=0, http_client=connections
-    )
-    weakref.finalize(client, connections.close)
-    return client
+
+    def __init__(self, *, base_url: str, key: str) -> None:
+        self.transport = Transport()
+        connections = new_client(self.transport)
+        super().__init__(api_key=key, base_url=base_url, max_retries=0, http_client=connections)
+        self.answers_at = httpx2.URL(base_url.rstrip("/") + "/chat/completions")
+        self.headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Authorization": f"Bearer {key}",
+            "Content-Type": "application/json",
+            "User-Agent": self.user_agent,
+        }
+        weakref.finalize(self, connections.close)
 
 
-def _opened(request: Request) -> openai.Stream[object]:
-    """Send the request, leaving out what this server turns out not to know.
+@lru_cache(maxsize=MAX_CLIENTS)
+def _client(_process: int, base_url: str, key: str) -> Client:
+    """Return this process's client for one server and key; sockets do not survive a fork."""
+    return Client(base_url=base_url, key=key or _NO_KEY)
 
-    Events come as plain objects: building the SDK's models costs more than all the rest.
-    """
-    client = _client(os.getpid(), request.target.base_url, request.target.key)
+
+def _opened(request: Request, client: Client) -> Events:
+    """Send the request, leaving out what this server turns out not to know."""
     while True:
         parameters = _parameters(request)
         body = {"model": request.model, "messages": _messages(request), "stream": True}
         try:
-            return client.post(
-                "/chat/completions",
-                body=body | parameters,
-                cast_to=object,
-                stream=True,
-                stream_cls=openai.Stream[object],
+            return Events(
+                client.transport, client.answers_at, headers=client.headers, body=body | parameters
             )
         except openai.APIStatusError as error:
             sent = set(parameters) | pictures.shown(request)
@@ -142,11 +154,11 @@ def _opened(request: Request) -> openai.Stream[object]:
             dialects.note_unknown(request, unknown)
 
 
-def _chunks(stream: openai.Stream[object], request: Request) -> Iterator[Chunk]:
+def _chunks(events: Events, request: Request) -> Iterator[Chunk]:
     is_answering = False
     while True:
         with explained(request.target, _SDK, is_answering=is_answering), watched(request.watch):
-            part = next(stream, _END)
+            part = next(events, _END)
         if part is _END:
             return
         chunk = _chunk(part)
