@@ -16,15 +16,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from channels.generic.websocket import AsyncWebsocketConsumer
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, WebSocketScope
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import parse_cookie
-from typing_extensions import override
 
 from agentapp.events.queries import Cursor
 from agentapp.foundation.errors import AgentError
-from dashboard import border, frames, rights
+from dashboard import border, frames
 from dashboard.hub import LOGGED_OUT, running_hub
 from dashboard.links import Link
 from dashboard.topics import Topic
@@ -36,68 +35,87 @@ LARGEST_FRAME = 65_536  # characters; the server refuses larger ones in bytes
 MESSAGES_PER_SECOND = 20
 MOST_TOPICS = 50
 PING_SECONDS = 20.0
-SILENT_SECONDS = 3 * PING_SECONDS  # without a word from the client; then it is gone
-BAD_FRAME, TOO_LARGE, TOO_MANY, TRY_LATER = 4400, 1009, 4429, 1013
+SILENT_SECONDS = (
+    3 * PING_SECONDS
+)  # without a word from the client, or with one that it leaves unread
+LAST_WORDS_SECONDS = 2.0  # to take the reason why it is closed
+BAD_FRAME, TOO_LARGE, TOO_MANY, TRY_LATER, GONE = 4400, 1009, 4429, 1013, 1001
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
-    """One browser page, or one program, that listens to what happens."""
+async def live(scope: WebSocketScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Serve one browser page, or one program, that listens to what happens."""
+    await _Socket(dict(scope["headers"]), receive, send).serve()
 
-    link: Link | None = None
 
-    @override
-    async def connect(self) -> None:
-        await self.accept()
-        self._tasks: list[asyncio.Task[None]] = []
+class _Socket:
+    def __init__(
+        self, headers: dict[bytes, bytes], receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        self._headers = headers
+        self._receive: Callable[[], Awaitable[Any]] = receive
+        self._send: Callable[[Any], Awaitable[None]] = send
         self._allowance = Allowance(MESSAGES_PER_SECOND)
         self._heard_at = time.monotonic()
+        self._writing_since: float | None = None  # one frame
+
+    async def serve(self) -> None:
+        """Talk until either side ends it; what the client does not take then is left behind."""
+        if (await self._receive())["type"] != "websocket.connect":
+            return
+        with suppress(OSError):  # it has gone away meanwhile
+            await self._send({"type": "websocket.accept"})
+            link = await self._let_in()
+            if link is not None:
+                await self._talk(link)
+
+    async def _let_in(self) -> Link | None:
         session_key = self._session_key()
         try:
-            found = await border.call(rights.logins, [session_key]) if session_key else {}
-            if session_key not in found:
-                # Closed after the handshake: before it, browsers do not learn the code.
-                await self.close(LOGGED_OUT)
-                return
-            self.link = await running_hub().join(login=found[session_key], session_key=session_key)
+            link = await running_hub().join(session_key) if session_key else None
         except DatabaseError:
-            await self.close(TRY_LATER)
-            return
-        self._tasks = [
-            asyncio.create_task(self._write(self.link)),
-            asyncio.create_task(self._ping(self.link)),
+            await self._close(TRY_LATER)
+            return None
+        if link is None:
+            # Closed after the handshake: before it, browsers do not learn the code.
+            await self._close(LOGGED_OUT)
+        return link
+
+    async def _talk(self, link: Link) -> None:
+        """Hear, write and look after the line; the first of these to end ends the others."""
+        parts = [
+            asyncio.create_task(part(link)) for part in (self._hear, self._write, self._look_after)
         ]
+        try:
+            ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            running_hub().leave(link)
+            for part in parts:
+                part.cancel()
+        for part in ended:
+            part.result()
 
-    @override
-    async def disconnect(self, code: int) -> None:
-        if self.link is not None:
-            running_hub().leave(self.link)
-            self.link = None
-        for task in self._tasks:
-            task.cancel()
+    async def _hear(self, link: Link) -> None:
+        while (event := await self._receive())["type"] != "websocket.disconnect":
+            self._heard_at = time.monotonic()
+            if link.close_code is None:
+                await self._take(link, event.get("text"))
 
-    @override
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self.link is None:
-            return
-        self._heard_at = time.monotonic()
+    async def _take(self, link: Link, text: str | None) -> None:
         if not self._allowance.take():
-            self.link.end(TOO_MANY)
+            link.end(TOO_MANY)
             return
-        if text_data is None or len(text_data) > LARGEST_FRAME:
-            self.link.end(BAD_FRAME if text_data is None else TOO_LARGE)
+        if text is None or len(text) > LARGEST_FRAME:
+            link.end(BAD_FRAME if text is None else TOO_LARGE)
             return
-        message = _decoded(text_data)
-        if message is None:
-            self.link.end(BAD_FRAME)
-            return
-        answer = self._answers.get(str(message.get("op")))
-        if answer is None:
-            self.link.end(BAD_FRAME)
+        message = _decoded(text)
+        answer = self._answers.get(str(message.get("op"))) if message is not None else None
+        if message is None or answer is None:
+            link.end(BAD_FRAME)
             return
         try:
-            await answer(self, self.link, message)
+            await answer(self, link, message)
         except DatabaseError:
-            self.link.end(TRY_LATER)
+            link.end(TRY_LATER)
 
     async def _subscribe(self, link: Link, message: dict[str, Any]) -> None:
         names = message.get("topics")
@@ -117,7 +135,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await running_hub().listen(link, [], since=None)
 
     async def _pong(self, _link: Link, _message: dict[str, Any]) -> None:
-        """That something came is all a pong says; `receive` has noted it."""
+        """That something came is all a pong says; `_hear` has noted it."""
 
     async def _watch(self, link: Link, _message: dict[str, Any]) -> None:
         for watcher in WATCHERS:
@@ -126,7 +144,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             except AgentError as error:
                 logger.info("live: watching by user %s refused: %s", link.user_id, error)
 
-    _answers: dict[str, Callable[[LiveConsumer, Link, dict[str, Any]], Awaitable[None]]] = {
+    _answers: dict[str, Callable[[_Socket, Link, dict[str, Any]], Awaitable[None]]] = {
         "subscribe": _subscribe,
         "unsubscribe": _unsubscribe,
         "pong": _pong,
@@ -135,22 +153,29 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def _write(self, link: Link) -> None:
         """Send what the link holds; while a slow client reads, only its own queue fills."""
-        with suppress(OSError):  # it has gone away meanwhile
-            while (frame := await link.next_frame()) is not None:
-                await self.send(text_data=frame)
-            await self.close(link.close_code)
+        while (frame := await link.next_frame()) is not None:
+            self._writing_since = time.monotonic()
+            await self._send({"type": "websocket.send", "bytes": None, "text": frame})
+            self._writing_since = None
+        await self._close(link.close_code or GONE)
 
-    async def _ping(self, link: Link) -> None:
+    async def _close(self, code: int) -> None:
+        await self._send({"type": "websocket.close", "code": code, "reason": None})
+
+    async def _look_after(self, link: Link) -> None:
+        """Ask for signs of life; end with the line that gives none or that is to be closed."""
         while link.close_code is None:
             await asyncio.sleep(PING_SECONDS)
-            if time.monotonic() - self._heard_at > SILENT_SECONDS:
-                link.end(1001)
+            oldest = time.monotonic() - SILENT_SECONDS
+            is_stuck = self._writing_since is not None and self._writing_since < oldest
+            if is_stuck or self._heard_at < oldest:
+                link.end(GONE)
             else:
                 link.answer(frames.ping(running_hub().cursor))
+        await asyncio.sleep(LAST_WORDS_SECONDS)
 
     def _session_key(self) -> str:
-        headers = dict(self.scope.get("headers", []))
-        cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin-1"))
+        cookies = parse_cookie(self._headers.get(b"cookie", b"").decode("latin-1"))
         return str(cookies.get(settings.SESSION_COOKIE_NAME, ""))
 
 

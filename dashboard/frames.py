@@ -32,6 +32,10 @@ class Batch:
         """Whether somebody may see more or less after this than before."""
         return any(one.changes_rights for notices in self.notices.values() for one in notices)
 
+    def is_personal(self, topic: Topic) -> bool:
+        """Whether users with the same rights may hear different things of this topic."""
+        return any(one.is_personal for one in self.notices[topic])
+
     def frames(self, topic: Topic, rights: Rights) -> list[str]:
         """Return the frames of a topic that a user with these rights gets, oldest first."""
         heard = [one for one in self.notices[topic] if may_hear(topic.kind, one, rights)]

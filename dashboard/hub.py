@@ -27,6 +27,7 @@ from dashboard.frames import Batch
 from dashboard.hints import hints
 from dashboard.links import Link
 from dashboard.rights import Login
+from dashboard.together import Together
 from dashboard.topics import BROAD, NOTIFICATIONS, TURN, Rights, Topic, may_listen
 from dashboard.verdicts import Verdicts
 
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 SAFETY_SECONDS = 2.0  # between two reads when no hint comes
 COALESCE_SECONDS = 0.1  # between two reads when hints rain
 LOGINS_SECONDS = 3.0  # between two looks at the sessions and ranks of all connections
+RENEW_SECONDS = 2.0  # between two looks at the rights of those who are being told things
 PAGE = 500  # events; a client further behind reads its whole page again
 # A page is drawn a little before its socket opens; what happened meanwhile is told again.
 DRAWN_WITHIN = timedelta(seconds=15)
@@ -51,20 +53,30 @@ class Hub:
         self._listeners: dict[Topic, set[Link]] = {}
         self._early: set[int] = set()  # told before everything older was certain
         self._verdicts = Verdicts()
+        self._logins: Together[str, Login] = Together(rights.logins)
+        self._missed: Together[Cursor | None, Batch | None] = Together(self._read_missed)
         self._wake = asyncio.Event()
         self._starting = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def join(self, *, login: Login, session_key: str) -> Link:
-        """Take a connection in; the first one starts the work."""
-        link = Link(login=login, session_key=session_key)
+    async def join(self, session_key: str) -> Link | None:
+        """Take a connection in; the first one starts the work. None without a valid session."""
+        found, _ = await self._logins.ask([session_key])
+        if session_key not in found:
+            return None
+        link = Link(login=found[session_key], session_key=session_key)
         async with self._starting:
             if not self._tasks:
                 self.cursor = await border.call(queries.head)
                 self._early.clear()
                 self._tasks = [
                     asyncio.create_task(_kept_going(work), name=f"live{work.__name__}")
-                    for work in (self._read_events, self._hear_hints, self._watch_logins)
+                    for work in (
+                        self._read_events,
+                        self._hear_hints,
+                        self._watch_logins,
+                        self._renew_rights,
+                    )
                 ]
             self.links.add(link)
         return link
@@ -73,8 +85,6 @@ class Hub:
         """Forget a connection; after the last one there is nothing to do."""
         self.links.discard(link)
         self._set_topics(link, {})
-        if not any(other.user_id == link.user_id for other in self.links):
-            self._verdicts.forget(link.user_id)
         if not self.links:
             for task in self._tasks:
                 task.cancel()
@@ -91,10 +101,10 @@ class Hub:
         if not wanted:
             self._set_topics(link, {})
             return []
-        self._verdicts.forget(link.user_id)  # a subscription is never judged from memory
         turns = [topic.row_id for topic in wanted if topic.kind == TURN]
         agents = await border.call(rights.agents_of_turns, turns) if turns else {}
-        seen = (await self._verdicts.of({link.user_id})).get(link.user_id)
+        # A subscription is never judged from memory.
+        seen = (await self._verdicts.read({link.user_id})).get(link.user_id)
         if seen is None or link not in self.links:
             return list(wanted)
         turn_agents = {
@@ -110,17 +120,28 @@ class Hub:
         return [topic for topic in wanted if topic not in granted]
 
     async def _replay(self, link: Link, seen: Rights, since: Cursor | None) -> None:
-        if since is None:
-            missed = await border.call(queries.recent, within=DRAWN_WITHIN, limit=PAGE)
-        else:
-            missed = await border.call(queries.visible_after, since, known=(), limit=PAGE)
-        if len(missed) >= PAGE:
+        found, _ = await self._missed.ask([since])
+        batch = found[since]
+        if batch is None:
             link.resync()
             return
-        batch = Batch([one.event for one in missed], self.cursor)
         for topic in link.topics.keys() & batch.notices.keys():
             for frame in batch.frames(topic, seen):
                 link.offer(frame)
+
+    def _read_missed(self, places: Collection[Cursor | None]) -> dict[Cursor | None, Batch | None]:
+        """Return what happened after each place; None where that is too much to tell."""
+        missed: dict[Cursor | None, Batch | None] = {}
+        for since in places:
+            cursor = self.cursor  # of before the read: what comes meanwhile is not in it
+            sightings = (
+                queries.recent(within=DRAWN_WITHIN, limit=PAGE)
+                if since is None
+                else queries.visible_after(since, known=(), limit=PAGE)
+            )
+            events = [one.event for one in sightings]
+            missed[since] = Batch(events, cursor) if len(events) < PAGE else None
+        return missed
 
     def _set_topics(self, link: Link, topics: dict[Topic, int | None]) -> None:
         for topic in link.topics.keys() - topics.keys():
@@ -166,14 +187,21 @@ class Hub:
         users = {link.user_id for topic in listened for link in self._listeners[topic]}
         verdicts = await self._verdicts.of(users)
         for topic in listened:
-            frames: dict[int, list[str]] = {}
+            is_personal = batch.is_personal(topic)
+            # Thousands may listen, but there are few kinds of them.
+            told: dict[object, list[str] | None] = {}
             for link in list(self._listeners.get(topic, ())):
                 seen = verdicts.get(link.user_id)
-                if seen is None or not self._still_may(link, topic, seen):
+                if seen is None:
                     continue
-                if link.user_id not in frames:
-                    frames[link.user_id] = batch.frames(topic, seen)
-                for frame in frames[link.user_id]:
+                kind = link.user_id if is_personal else seen.alike
+                if kind not in told:
+                    may = may_listen(topic, seen, turn_agent=link.topics[topic])
+                    told[kind] = batch.frames(topic, seen) if may else None
+                frames = told[kind]
+                if frames is None:
+                    self._take_away(link, topic)
+                for frame in frames or ():
                     link.offer(frame)
 
     async def _hear_hints(self) -> None:
@@ -203,21 +231,30 @@ class Hub:
             return False
         if may_listen(topic, seen, turn_agent=link.topics[topic]):
             return True
-        self._set_topics(link, {one: a for one, a in link.topics.items() if one != topic})
+        self._take_away(link, topic)
         return False
+
+    def _take_away(self, link: Link, topic: Topic) -> None:
+        self._set_topics(link, {one: a for one, a in link.topics.items() if one != topic})
 
     async def _watch_logins(self) -> None:
         """End connections whose session ended or whose user's rank changed."""
         while True:
             await asyncio.sleep(LOGINS_SECONDS)
             links = list(self.links)
-            valid = await border.call(rights.logins, {link.session_key for link in links})
+            valid, _ = await self._logins.ask({link.session_key for link in links})
             for link in links:
                 login = valid.get(link.session_key)
                 if login is None or login.user_id != link.user_id:
                     link.end(LOGGED_OUT)
                 elif login != link.login:
                     link.end(ROLE_CHANGED)
+
+    async def _renew_rights(self) -> None:
+        """Read rights again before they are too old, so that what is told waits for no read."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            await self._verdicts.renew({link.user_id for link in self.links})
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

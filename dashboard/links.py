@@ -25,21 +25,17 @@ class Link:
 
     def __init__(self, *, login: Login, session_key: str) -> None:
         self.login = login
+        self.user_id = login.user_id
         self.session_key = session_key
         self.topics: dict[Topic, int | None] = {}
         self.close_code: int | None = None
         self._frames: deque[str] = deque()
         self._is_behind = False
-        self._wake = asyncio.Event()
-
-    @property
-    def user_id(self) -> int:
-        """Whose connection it is."""
-        return self.login.user_id
+        self._waiting: asyncio.Future[None] | None = None
 
     def offer(self, frame: str) -> None:
         """Queue a hint. One too many, and a single resync stands for all of them."""
-        if self._is_behind:
+        if self._is_behind or self.close_code is not None:
             return
         if len(self._frames) >= LONGEST_QUEUE:
             self.resync()
@@ -55,13 +51,13 @@ class Link:
     def answer(self, frame: str) -> None:
         """Queue a frame that is never dropped for being one too many."""
         self._frames.append(frame)
-        self._wake.set()
+        self._wake()
 
     def end(self, code: int) -> None:
         """Have the connection closed; what waits is not sent any more."""
         self._frames.clear()
         self.close_code = code
-        self._wake.set()
+        self._wake()
 
     async def next_frame(self) -> str | None:
         """Wait for the next frame; None when the connection is to be closed."""
@@ -70,6 +66,10 @@ class Link:
                 frame = self._frames.popleft()
                 self._is_behind = self._is_behind and frame is not RESYNC
                 return frame
-            self._wake.clear()
-            await self._wake.wait()
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
         return None
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)

@@ -9,13 +9,13 @@ from channels.routing import URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
 from django.urls import path, re_path
 
-from dashboard.consumers import LiveConsumer
+from dashboard.consumers import live
 
 _turned_away = WebsocketDenier.as_asgi()
 _of_our_pages = AllowedHostsOriginValidator(
     URLRouter(
         [
-            path("live/", LiveConsumer.as_asgi()),
+            path("live/", live),  # type: ignore[arg-type]  # Django thinks of views only
             # Anything else is turned away quietly instead of leaving a traceback in the log.
             re_path(r"", _turned_away),
         ]

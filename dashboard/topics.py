@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from typing_extensions import override
 
@@ -89,6 +89,11 @@ class Notice:
         """Whether somebody may see more or less than before."""
         return self.type.startswith(_CHANGE_RIGHTS)
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether only the user it is about may hear of it."""
+        return self.type.startswith(_FOR_ONESELF)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rights:
@@ -100,6 +105,7 @@ class Rights:
         owned: Agents that belong to the user.
         owns: Workspaces whose money and settings the user may read.
         staffs: Workspaces in which the user is owner or moderator.
+        alike: The same for users who were read together and may see the same.
     """
 
     user_id: int
@@ -109,6 +115,7 @@ class Rights:
     rooms: Collection[int] = frozenset()
     owns: Collection[int] = frozenset()
     staffs: Collection[int] = frozenset()
+    alike: object = field(default_factory=object)
 
 
 def topics_of(notice: Notice) -> list[Topic]:
@@ -151,7 +158,7 @@ def may_hear(kind: str, notice: Notice, rights: Rights) -> bool:
     Holding a topic is no right to everything in it: a member of a room does not hear of drafts,
     and `agents` tells of nobody else's agents.
     """
-    if notice.type.startswith(_FOR_ONESELF):
+    if notice.is_personal:
         return notice.subject_kind == "user" and notice.subject_id == str(rights.user_id)
     if kind == NOTIFICATIONS:
         return False

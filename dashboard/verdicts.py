@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from dashboard import border, rights
+from dashboard import rights
+from dashboard.together import Together
 from dashboard.topics import Rights
 
 LONGEST_SECONDS = 4.0  # a verdict is never older when something is delivered
+WANTED_SECONDS = 10.0  # after a delivery; so long verdicts are read again before they are too old
 
 
 class Verdicts:
@@ -16,24 +18,39 @@ class Verdicts:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[float, Rights]] = {}
+        self._wanted: dict[int, float] = {}
         self._right_since = 0.0  # monotonic
+        self._rights: Together[int, Rights] = Together(rights.rights_of)
 
     async def of(self, user_ids: Collection[int]) -> dict[int, Rights]:
         """Return what each of these users may see; a user who is gone is missing."""
-        oldest = max(time.monotonic() - LONGEST_SECONDS, self._right_since)
-        old = {pk for pk in user_ids if pk not in self._known or self._known[pk][0] < oldest}
-        if old:
-            looked_at = time.monotonic()
-            found = await border.call(rights.rights_of, old)
-            for user_id in old:
+        now = time.monotonic()
+        self._wanted.update(dict.fromkeys(user_ids, now))
+        oldest = max(now - LONGEST_SECONDS, self._right_since)
+        known = {pk: one for pk in user_ids if (one := self._known.get(pk)) and one[0] >= oldest}
+        if len(known) == len(user_ids):
+            return {pk: seen for pk, (_, seen) in known.items()}
+        # For all of them: what is known of the others grows older during the read.
+        return await self.read(user_ids)
+
+    async def read(self, user_ids: Collection[int]) -> dict[int, Rights]:
+        """Return what each of these users may see from now on, whatever was known."""
+        found, begun_at = await self._rights.ask(user_ids)
+        for user_id in user_ids:
+            if begun_at >= self._known.get(user_id, (0.0,))[0]:
                 self._known.pop(user_id, None)
-            self._known.update({user_id: (looked_at, found[user_id]) for user_id in found})
-        return {pk: self._known[pk][1] for pk in user_ids if pk in self._known}
+                if user_id in found:
+                    self._known[user_id] = (begun_at, found[user_id])
+        return found
+
+    async def renew(self, user_ids: Collection[int]) -> None:
+        """Read anew what was asked for lately, of these users; forget everybody else's."""
+        since = time.monotonic() - WANTED_SECONDS
+        self._known = {pk: one for pk, one in self._known.items() if pk in user_ids}
+        self._wanted = {pk: at for pk, at in self._wanted.items() if pk in user_ids and at > since}
+        if self._wanted:
+            await self.read(self._wanted.keys())
 
     def doubt(self) -> None:
         """Trust nothing that was read before this moment."""
         self._right_since = time.monotonic()
-
-    def forget(self, user_id: int) -> None:
-        """Drop what is known of a user."""
-        self._known.pop(user_id, None)
