@@ -43,7 +43,7 @@ PLAIN = (
     "uvicorn",
     "benchmarks.plain_channels:application",
     *("--host", "127.0.0.1", "--port", str(PLAIN_PORT), "--log-level", "warning"),
-    *("--no-access-log", "--lifespan", "off"),
+    *("--no-access-log", "--lifespan", "off", "--ws-per-message-deflate", "false"),
 )
 
 

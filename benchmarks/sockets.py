@@ -30,6 +30,7 @@ class Client(asyncio.Protocol):
             f"GET /live/ HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
+            "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
             f"Origin: http://localhost:{port}\r\nCookie: {cookie}\r\n\r\n"
         ).encode()
         self._rest = b""
