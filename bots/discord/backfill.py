@@ -6,11 +6,13 @@ import asyncio
 import logging
 import weakref
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 import discord
 from django.db import Error as DatabaseError
 
+from agentapp.foundation import clock
 from agentapp.foundation.envelope import Place
 from agentapp.foundation.errors import AgentError
 from agentapp.intake.batches import LeaseLost
@@ -61,7 +63,8 @@ class Backfill:
         self._find_threads()
         is_whole = True
         async with _gates.setdefault(self._bridge, asyncio.Semaphore(AT_ONCE)):
-            for channel_id in sorted(self._book.marks, key=self._newest_known, reverse=True):
+            liveliest = partial(newest_known, self._client)
+            for channel_id in sorted(self._book.marks, key=liveliest, reverse=True):
                 mark = self._book.marks.get(channel_id)
                 if mark is not None:
                     is_whole = await self._tried(channel_id, mark) and is_whole
@@ -95,12 +98,8 @@ class Backfill:
                 if place is not None and thread.id not in self._book.marks:
                     self._book.mark_of(thread, place).is_behind = True
 
-    def _newest_known(self, channel_id: int) -> int:
-        channel = self._client.get_channel(channel_id)
-        return int(getattr(channel, "last_message_id", None) or 0)
-
     async def _read_up(self, channel_id: int, mark: Mark) -> None:
-        known = self._newest_known(channel_id)
+        known = newest_known(self._client, channel_id)
         if self._client.get_channel(channel_id) is None and not _is_unlisted(mark):
             return  # its server is away, or it is gone: then others see to it
         if mark.read_to == 0:
@@ -111,14 +110,25 @@ class Backfill:
 
     async def _begin(self, channel_id: int, mark: Mark, known: int) -> None:
         """Start reading here: what was said before is none of its business."""
-        now = discord.utils.utcnow()
-        newest = max(known, discord.utils.time_snowflake(now - timedelta(seconds=1)))
+        newest = known or await self._newest_said(channel_id)
         if mark.held:
             newest = min(newest, mark.held[0].newest - 1)
+        since = await self._bridge.call(clock.now)
         await self._listener.store(
-            RoomNews(self._place(channel_id, mark), since=now, read_to=str(newest))
+            RoomNews(self._place(channel_id, mark), since=since, read_to=str(newest))
         )
         mark.read_to = max(mark.read_to, newest)
+
+    async def _newest_said(self, channel_id: int) -> int:
+        """Ask for the newest message, where no session told of it; an empty place has its own id.
+
+        Marks are Discord's ids and never made from a clock: one that is ahead would have all that
+        is said until it is caught up with count as read.
+        """
+        where = self._client.get_partial_messageable(channel_id)
+        async for message in where.history(limit=1):
+            return message.id
+        return channel_id
 
     async def _read_pages(self, channel_id: int, mark: Mark) -> None:
         found = self._client.get_channel(channel_id)
@@ -144,7 +154,7 @@ class Backfill:
                 await self._store_page(channel_id, mark, page)
             if len(page) < PAGE:
                 return
-        await self._skip(channel_id, mark)
+        await self._skip(channel_id, mark, await self._newest_said(channel_id))
 
     async def _store_page(self, channel_id: int, mark: Mark, page: list[discord.Message]) -> None:
         place = self._place(channel_id, mark)
@@ -155,9 +165,12 @@ class Backfill:
         await self._listener.store(RoomNews(place, items, read_to=str(newest)), calls)
         mark.read_to = max(mark.read_to, newest)
 
-    async def _skip(self, channel_id: int, mark: Mark) -> None:
+    async def _skip(self, channel_id: int, mark: Mark, newest: int = 0) -> None:
         """Go on with what is said now; the gap is noted."""
-        newest = discord.utils.time_snowflake(discord.utils.utcnow())
+        newest = newest or newest_known(self._client, channel_id) or channel_id
+        if mark.held:
+            newest = min(newest, mark.held[0].newest - 1)
+        newest = max(newest, mark.read_to)
         gap = f"{mark.read_to} to {newest}"
         logger.warning("a gap in a room stays one")
         await self._listener.store(
@@ -168,6 +181,12 @@ class Backfill:
     def _place(self, channel_id: int, mark: Mark) -> Place:
         found = place_of(self._client.get_channel(channel_id))
         return found or Place(str(channel_id), kind=mark.kind)
+
+
+def newest_known(client: Gateway, channel_id: int) -> int:
+    """Return the newest message of a place that sessions told of; 0 where none did."""
+    channel = client.get_channel(channel_id)
+    return int(getattr(channel, "last_message_id", None) or 0)
 
 
 def _may_look_back(channel: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import discord
 from django.db import Error as DatabaseError
 
+from agentapp.foundation import clock
 from agentapp.foundation.errors import AgentError
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake.queries import thinking_in
@@ -19,7 +20,7 @@ from agentapp.presence import doorways
 from bots.bridge import Bridge
 from bots.connector import SendRefused
 from bots.discord import cards
-from bots.discord.backfill import Backfill
+from bots.discord.backfill import Backfill, newest_known
 from bots.discord.book import Book, Mark
 from bots.discord.commands import Commands, fingerprint, registered
 from bots.discord.errors import IntentsMissing, LoginLost, NotReached, translated
@@ -110,11 +111,12 @@ class Connection:
             lacks = hindrance(channel)
             if lacks:
                 raise SendRefused(lacks)
-        now = discord.utils.utcnow()
-        newest = int(getattr(channel, "last_message_id", None) or 0)
-        newest = max(newest, discord.utils.time_snowflake(now))
+        # Whatever is there by now, threads that opened without a word in the channel as well.
+        threads = (thread.id for thread in self._threads_of(channel_id))
+        newest = max(channel_id, newest_known(self._client, channel_id), *threads)
         self._book.marks[channel_id] = Mark(newest, is_behind=False)
-        await self._listener.store(RoomNews(place, since=now, read_to=str(newest)))
+        since = await self._bridge.call(clock.now)
+        await self._listener.store(RoomNews(place, since=since, read_to=str(newest)))
 
     async def leave(self, channel_id: int) -> None:
         """Read no more in a channel; a whole server is left for good."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from unittest import mock
 
 import pytest
+from discord import utils
 from django.db import connection
 
 from bots import delivery, host
@@ -54,6 +56,18 @@ def test_gaps_of_every_kind_and_length_lose_double_and_disorder_nothing(storm: G
     assert found.is_clean, found
     assert found.gaps == GAPS
     assert found.answers > GAPS
+
+
+@pytest.mark.parametrize("off", [timedelta(days=1), -timedelta(days=1)])
+def test_a_wrong_clock_of_the_machine_harms_nothing(
+    storm: GapStorm, monkeypatch: pytest.MonkeyPatch, off: timedelta
+) -> None:
+    right = utils.utcnow
+    monkeypatch.setattr(utils, "utcnow", lambda: right() + off)
+    made = [Gap("forgotten", 60.0, 3), Gap("restart", 60.0, 3), Gap("cut", 60.0, 3)]
+    found = storm.rage(made)
+    assert found.is_clean, found
+    assert found.answers > len(made)
 
 
 def reads_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
