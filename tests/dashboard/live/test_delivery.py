@@ -15,19 +15,10 @@ from django.conf import settings
 from agentapp.foundation import live
 from dashboard import hub, links
 from tests.cast import Cast
+from tests.dashboard.live.people import message_event
 from tests.dashboard.live.sockets import in_thread, page, recorded, run, session_of
 
 STALE_SECONDS = 5.0
-
-
-def room_event(cast: Cast, number: int) -> dict[str, object]:
-    return {
-        "type": "message.received",
-        "subject_kind": "message",
-        "subject_id": number,
-        "workspace_id": cast.workspace.pk,
-        "room_id": cast.lounge.pk,
-    }
 
 
 @pytest.fixture
@@ -49,7 +40,7 @@ def test_an_event_is_told_at_once(live_cast: Cast) -> None:
         async with page(key) as tab:
             await tab.listen(f"room:{live_cast.lounge.pk}", "rooms")
             started = time.monotonic()
-            await recorded(**room_event(live_cast, 1001))
+            await recorded(**message_event(live_cast, 1001))
             await tab.until(lambda: "1001" in tab.ids(f"room:{live_cast.lounge.pk}"))
             assert time.monotonic() - started < 1.0
             frame = tab.frames[-1]
@@ -89,7 +80,7 @@ def test_with_hints_lost_every_page_knows_everything_within_five_seconds(
                 group.create_task(watch(number, key))
             await ready.wait()
             for number in range(30):
-                subject = await recorded(**room_event(live_cast, 2000 + number))
+                subject = await recorded(**message_event(live_cast, 2000 + number))
                 written[subject] = time.monotonic()
                 await asyncio.sleep(0.1)
         late = [at - written[subject] for (_, subject), at in told.items()]
@@ -111,11 +102,11 @@ def test_somebody_elses_long_transaction_holds_nothing_up(
             await tab.listen(topic)
             with psycopg.connect(os.environ["DATABASE_URL"]) as slow:
                 slow.execute("SELECT pg_current_xact_id()")
-                await recorded(**room_event(live_cast, 3001))
-                await recorded(**room_event(live_cast, 3002))
+                await recorded(**message_event(live_cast, 3001))
+                await recorded(**message_event(live_cast, 3002))
                 await tab.until(lambda: {"3001", "3002"} <= tab.ids(topic))
                 slow.rollback()
-            await recorded(**room_event(live_cast, 3003))
+            await recorded(**message_event(live_cast, 3003))
             await tab.until(lambda: "3003" in tab.ids(topic))
             told = [frame["id"] for frame in tab.frames if frame.get("id", "").startswith("300")]
             assert sorted(told) == ["3001", "3002", "3003"], "told early and then once more"
@@ -138,7 +129,7 @@ def test_a_late_commit_of_an_earlier_event_is_told_after_a_break(live_cast: Cast
                     " VALUES ('message.received', 'message', '4001', %s, %s, 'system', '', '{}')",
                     [live_cast.workspace.pk, live_cast.lounge.pk],
                 )
-                await recorded(**room_event(live_cast, 4002))
+                await recorded(**message_event(live_cast, 4002))
                 await tab.until(lambda: "4002" in tab.ids(topic))
                 cursor = tab.frames[-1]["c"]
             slow.commit()
@@ -156,10 +147,10 @@ def test_what_happened_during_a_break_is_told_again(live_cast: Cast) -> None:
     async def work() -> None:
         async with page(key) as tab:
             await tab.listen(topic)
-            await recorded(**room_event(live_cast, 5001))
+            await recorded(**message_event(live_cast, 5001))
             await tab.until(lambda: "5001" in tab.ids(topic))
             cursor = tab.frames[-1]["c"]
-        await recorded(**room_event(live_cast, 5002))
+        await recorded(**message_event(live_cast, 5002))
         async with page(key) as tab:
             await tab.listen(topic, since=cursor)
             await tab.until(lambda: "5002" in tab.ids(topic))
@@ -173,7 +164,7 @@ def test_what_happened_while_the_page_was_drawn_is_told(live_cast: Cast) -> None
     topic = f"room:{live_cast.lounge.pk}"
 
     async def work() -> None:
-        await recorded(**room_event(live_cast, 6001))
+        await recorded(**message_event(live_cast, 6001))
         async with page(key) as tab:
             await tab.listen(topic, since=None)
             await tab.until(lambda: "6001" in tab.ids(topic))
@@ -189,7 +180,7 @@ def test_who_missed_too_much_reads_everything_again(
 
     async def work() -> None:
         for number in range(6):
-            await recorded(**room_event(live_cast, number))
+            await recorded(**message_event(live_cast, number))
         async with page(key) as tab:
             await tab.listen(f"room:{live_cast.lounge.pk}", since="1.1")
             await tab.until(lambda: bool(tab.ops("resync")))
@@ -206,7 +197,7 @@ def test_changes_of_a_list_in_one_moment_become_one_frame(live_cast: Cast) -> No
             await asyncio.sleep(0.3)
             before = len(tab.frames)
             await asyncio.gather(
-                *(recorded(**room_event(live_cast, 7000 + number)) for number in range(20))
+                *(recorded(**message_event(live_cast, 7000 + number)) for number in range(20))
             )
             await asyncio.sleep(0.5)
             assert 1 <= len(tab.frames) - before <= 4
@@ -264,7 +255,7 @@ def test_nonsense_on_the_channel_disturbs_nobody(live_cast: Cast) -> None:
         async with page(key) as tab:
             await tab.listen(topic)
             await in_thread(shout)
-            await recorded(**room_event(live_cast, 8001))
+            await recorded(**message_event(live_cast, 8001))
             await tab.until(lambda: "8001" in tab.ids(topic))
 
     run(work)
@@ -295,7 +286,7 @@ def test_a_client_that_does_not_read_delays_nobody(live_cast: Cast) -> None:
             gate.clear()
             before = len(silent.frames)
             for number in range(links.LONGEST_QUEUE + 20):
-                await recorded(**room_event(live_cast, 10_000 + number))
+                await recorded(**message_event(live_cast, 10_000 + number))
             await tab.until(lambda: str(10_000 + links.LONGEST_QUEUE + 19) in tab.ids(topic))
             gate.set()
             await silent.until(lambda: bool(silent.ops("resync")))

@@ -13,8 +13,8 @@ import pytest
 from dashboard import consumers, hub, verdicts
 from dashboard.together import Together
 from tests.cast import Cast
+from tests.dashboard.live.people import message_event
 from tests.dashboard.live.sockets import Page, in_thread, page, recorded, run, session_of
-from tests.dashboard.live.test_delivery import room_event
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def test_a_second_tab_takes_nothing_from_the_first(
             await first.listen(topic)
             with held("agentapp_turn"):
                 with held("agentapp_room"):
-                    await recorded(**room_event(live_cast, 9001))
+                    await recorded(**message_event(live_cast, 9001))
                     await somebody_waits_for("agentapp_room")
                     # Whose turn it is has to be asked first, and nobody answers yet.
                     await second.say(op="subscribe", topics=[topic, "turn:1"], since=None)
@@ -78,14 +78,14 @@ def test_rights_are_read_before_they_are_needed_and_never_told_from_when_too_old
     async def work() -> None:
         async with page(key) as tab:
             await tab.listen(topic)
-            await recorded(**room_event(live_cast, 9001))
+            await recorded(**message_event(live_cast, 9001))
             await tab.until(lambda: "9001" in tab.ids(topic))
             await asyncio.sleep(1.6)
             with held("agentapp_room"):
-                await recorded(**room_event(live_cast, 9002))
+                await recorded(**message_event(live_cast, 9002))
                 await tab.until(lambda: "9002" in tab.ids(topic))
                 await asyncio.sleep(1.6)
-                await recorded(**room_event(live_cast, 9003))
+                await recorded(**message_event(live_cast, 9003))
                 await asyncio.sleep(0.5)
                 assert "9003" not in tab.ids(topic)
             await tab.until(lambda: "9003" in tab.ids(topic))
