@@ -10,7 +10,7 @@ from dashboard.together import Together
 from dashboard.topics import Rights
 
 LONGEST_SECONDS = 4.0  # a verdict is never older when something is delivered
-WANTED_SECONDS = 10.0  # after a delivery; so long verdicts are read again before they are too old
+WANTED_SECONDS = 30.0  # after a subscription or a delivery; so long they are read before they age
 
 
 class Verdicts:
@@ -25,16 +25,20 @@ class Verdicts:
     async def of(self, user_ids: Collection[int]) -> dict[int, Rights]:
         """Return what each of these users may see; a user who is gone is missing."""
         now = time.monotonic()
-        self._wanted.update(dict.fromkeys(user_ids, now))
         oldest = max(now - LONGEST_SECONDS, self._right_since)
         known = {pk: one for pk in user_ids if (one := self._known.get(pk)) and one[0] >= oldest}
         if len(known) == len(user_ids):
+            self._wanted.update(dict.fromkeys(user_ids, now))
             return {pk: seen for pk, (_, seen) in known.items()}
         # For all of them: what is known of the others grows older during the read.
         return await self.read(user_ids)
 
     async def read(self, user_ids: Collection[int]) -> dict[int, Rights]:
         """Return what each of these users may see from now on, whatever was known."""
+        self._wanted.update(dict.fromkeys(user_ids, time.monotonic()))
+        return await self._read(user_ids)
+
+    async def _read(self, user_ids: Collection[int]) -> dict[int, Rights]:
         found, begun_at = await self._rights.ask(user_ids)
         for user_id in user_ids:
             if begun_at >= self._known.get(user_id, (0.0,))[0]:
@@ -49,7 +53,7 @@ class Verdicts:
         self._known = {pk: one for pk, one in self._known.items() if pk in user_ids}
         self._wanted = {pk: at for pk, at in self._wanted.items() if pk in user_ids and at > since}
         if self._wanted:
-            await self.read(self._wanted.keys())
+            await self._read(set(self._wanted))
 
     def doubt(self) -> None:
         """Trust nothing that was read before this moment."""
