@@ -278,7 +278,7 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
         # These print request bodies at debug level, and with them what people wrote.
         "openai": {"level": "WARNING"},
-        "httpx": {"level": "WARNING"},
-        "httpcore": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
     },
 }

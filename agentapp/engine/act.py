@@ -39,7 +39,7 @@ def remember(*, begun: Begun, prompt: Prompt) -> None:
     """
     if prompt.room.is_tryout or not begun.turn.addressed or begun.turn.person_id is None:
         return
-    for message_id in prompt.answered:
+    for message_id in prompt.telling:
         memory.remember(message_id=message_id, turn_id=begun.turn.pk)
 
 

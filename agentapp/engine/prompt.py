@@ -17,7 +17,7 @@ from agentapp.engine.rules.freshness import minutes_away
 from agentapp.files.pictures import media_type
 from agentapp.identity.models import Identity, Room
 from agentapp.llm.gateway import ChatMessage, Picture, Role
-from agentapp.memory.rules import Recalled
+from agentapp.memory.rules import Recalled, memorable_sentences
 from agentapp.relations import rules as relations
 from agentapp.tools.registry import Tool
 
@@ -30,12 +30,16 @@ SWAYING = frozenset({STRANGERS, AGENTS, BOTS})
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked, and what that says about the answer."""
+    """What a model is asked, and what that says about the answer.
+
+    Attributes:
+        telling: The answered messages that tell something of their writers, by id.
+    """
 
     messages: tuple[ChatMessage, ...]
     room: Room
     name: str
-    answered: tuple[int, ...]
+    telling: tuple[int, ...]
     temperature: float
     max_tokens: int
     deadline_seconds: float
@@ -76,7 +80,7 @@ def written(
         messages=parts.messages(talk, fitted),
         room=reading.room,
         name=reading.agent.name,
-        answered=tuple(message.pk for message in reading.answered),
+        telling=tuple(each.pk for each in reading.answered if memorable_sentences(each.text)),
         temperature=spec.temperature(reading.agent),
         max_tokens=spec.max_tokens(reading.agent),
         deadline_seconds=reading.limits["answer_seconds"],
