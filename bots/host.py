@@ -17,6 +17,8 @@ from functools import partial
 
 from django.db import Error as DatabaseError
 
+from agentapp.appservices.parcels import WAKE_CHANNEL as PARCELS
+from agentapp.drafts.outbox import WAKE_CHANNEL as OUTBOUND
 from agentapp.foundation.errors import AgentError, Refused
 from agentapp.identity.models import Account
 from agentapp.identity.services import leases
@@ -29,6 +31,7 @@ from bots.cargo import Cargo
 from bots.connector import Connector
 from bots.delivery import Delivery
 from bots.errands import Errands
+from bots.readers import ReaderMaker, Readers
 from bots.sharing import Sharing
 from bots.wakeups import hear_wake_ups
 
@@ -71,6 +74,7 @@ class Host:
     Args:
         makers: For each platform what makes a connector for one login.
         bridge: The way to the engine.
+        readers: For each platform what reads that is handed over for many logins at once.
         rng: Spreads retries, so that a thousand logins do not come back in one moment.
     """
 
@@ -79,6 +83,7 @@ class Host:
         *,
         makers: Mapping[str, Maker],
         bridge: Bridge,
+        readers: Mapping[str, ReaderMaker] | None = None,
         holder: str = "",
         rng: random.Random | None = None,
     ) -> None:
@@ -99,6 +104,7 @@ class Host:
         self._cards = Cards(bridge=bridge, connectors=self.served_connectors)
         self._cargo = Cargo(bridge=bridge, holder=self.holder, connectors=self.served_connectors)
         self._sharing = Sharing(is_busy=self._is_busy, let_go=self._let_go)
+        self._readers = Readers(makers=readers or {}, bridge=bridge, holder=self.holder)
 
     def served_connectors(self) -> Mapping[uuid.UUID, Connector]:
         """Return what may be served now: nothing once the leases may have run out.
@@ -112,13 +118,16 @@ class Host:
             return self._served
         return {pk: one for pk, one in self._served.items() if pk not in unserved}
 
+    def _wakes(self) -> dict[str, Callable[[], None]]:
+        return {OUTBOUND: self._delivery.wake.set, PARCELS: self._readers.wake}
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then end what is in flight and give the logins back."""
         logger.info("host %s starts with %s", self.holder, ", ".join(sorted(self._makers)))
         keeper = asyncio.create_task(self._keep_leases(stop))
         workers = [
             asyncio.create_task(self._delivery.run()),
-            asyncio.create_task(hear_wake_ups(self._delivery.wake)),
+            asyncio.create_task(hear_wake_ups(self._wakes())),
         ]
         await stop.wait()
         for worker in workers:
@@ -127,6 +136,7 @@ class Host:
         self._cards.stop()
         self._cargo.stop()
         await self._sharing.stop()
+        await self._readers.stop()
         await asyncio.gather(*workers, return_exceptions=True)
         await self._stop_all(list(self.running))
         # A lease taken at this very moment has to be known before all are given back.
@@ -177,6 +187,7 @@ class Host:
         await self._errands.look()
         await self._cards.look()
         await self._cargo.look()
+        await self._readers.look()
 
     async def _agree_with(self, renewed: Renewed) -> None:
         """Stop what was lost, and give to others what is theirs or what nobody runs here."""

@@ -12,13 +12,17 @@ from bots.host import Host, Maker
 from bots.local.client import PLATFORM as LOCAL
 from bots.local.client import LocalConnector
 from bots.matrix.client import MatrixConnector
+from bots.matrix.ghosts.haunting import close_wires
+from bots.matrix.ghosts.reader import ServiceReader
 from bots.matrix.parse import PLATFORM as MATRIX
+from bots.readers import ReaderMaker
 
 MAKERS: dict[str, Maker] = {
     LOCAL: LocalConnector,
     MATRIX: MatrixConnector,
     DISCORD: DiscordConnector,
 }
+READERS: dict[str, ReaderMaker] = {MATRIX: ServiceReader}
 
 
 async def serve() -> None:
@@ -29,6 +33,7 @@ async def serve() -> None:
         loop.add_signal_handler(name, stop.set)
     bridge = Bridge()
     try:
-        await Host(makers=MAKERS, bridge=bridge).run(stop)
+        await Host(makers=MAKERS, readers=READERS, bridge=bridge).run(stop)
     finally:
+        await close_wires(bridge)
         bridge.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
 import psycopg
 
-from agentapp.drafts.outbox import WAKE_CHANNEL
 from agentapp.foundation.database import own_conninfo
 
 logger = logging.getLogger(__name__)
@@ -15,10 +15,13 @@ logger = logging.getLogger(__name__)
 BACK_OFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-async def hear_wake_ups(wake: asyncio.Event) -> None:
-    """Set `wake` whenever something is queued, for ever.
+async def hear_wake_ups(wakes: Mapping[str, Callable[[], None]]) -> None:
+    """Wake those who wait on a channel whenever something is queued for them, for ever.
 
-    A lost connection is made again; as nobody knows what was missed meanwhile, that wakes too.
+    A lost connection is made again; as nobody knows what was missed meanwhile, that wakes all.
+
+    Args:
+        wakes: What wakes them, by channel.
     """
     failures = 0
     while True:
@@ -26,11 +29,12 @@ async def hear_wake_ups(wake: asyncio.Event) -> None:
             async with await psycopg.AsyncConnection.connect(
                 own_conninfo(), autocommit=True
             ) as session:
-                await session.execute(f"LISTEN {WAKE_CHANNEL}")
+                for channel, wake in wakes.items():
+                    await session.execute(f"LISTEN {channel}")
+                    wake()
                 failures = 0
-                wake.set()
-                async for _ in session.notifies():
-                    wake.set()
+                async for notice in session.notifies():
+                    wakes[notice.channel]()
         except psycopg.Error as error:
             logger.warning("wake-ups are off for a moment: %s", type(error).__name__)
         await asyncio.sleep(BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)])

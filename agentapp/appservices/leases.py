@@ -52,9 +52,11 @@ def take_free(*, holder: str, platforms: Collection[str]) -> list[HeldService]:
     return taken
 
 
-def renew(*, holder: str) -> dict[uuid.UUID, int]:
-    """Renew this holder's leases that have not run out; return the fence of each."""
-    held = ApplicationService.objects.filter(lease_holder=holder, lease_until__gt=GreenroomNow())
+def renew(*, holder: str, services: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Renew those of this holder's leases that have not run out; return the fence of each."""
+    held = ApplicationService.objects.filter(
+        pk__in=services, lease_holder=holder, lease_until__gt=GreenroomNow()
+    )
     held.update(lease_until=_until())
     return dict(held.values_list("pk", "fence"))
 

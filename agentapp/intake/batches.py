@@ -25,6 +25,7 @@ from agentapp.foundation.envelope import (
     Incoming,
     IncomingDelete,
     IncomingReaction,
+    Place,
 )
 from agentapp.foundation.errors import AgentError, Conflict
 from agentapp.foundation.text import one_line
@@ -45,6 +46,7 @@ ENCRYPTED_NOTICE = (
     "I cannot read encrypted messages, so I stay silent here. Invite me into a room without "
     "encryption to talk with me."
 )
+SPACE = "It is there. Nobody talks in a space."
 
 
 class LeaseLost(Conflict):
@@ -86,11 +88,12 @@ def bounded(batch: Batch) -> Batch:
 
 def locked_rooms(batches: Sequence[Batch]) -> dict[str, Room]:
     """Return all rooms of batches of one workspace, locked in the order of their ids."""
-    found = {
-        one.external_id: (one, Whereabouts(batch.workspace_id, batch.platform))
-        for batch in batches
-        for one in batch.places()
-    }
+    found: dict[str, tuple[Place, Whereabouts]] = {}
+    for batch in batches:
+        at = Whereabouts(batch.workspace_id, batch.platform)
+        for one in batch.places():
+            if one.name or one.external_id not in found:  # a departure knows no name
+                found[one.external_id] = (one, at)
     return {
         external_id: places.locked_room(at=at, place=place)
         for external_id, (place, at) in sorted(found.items())
@@ -105,7 +108,11 @@ def take_in(batch: Batch, rooms: Mapping[str, Room]) -> None:
     for invitation in batch.invited:
         room = rooms[invitation.place.external_id]
         arrivals.invited(
-            room=room, agent_id=batch.agent_id, account_id=batch.account_id, by=invitation.by
+            room=room,
+            agent_id=batch.agent_id,
+            account_id=batch.account_id,
+            by=invitation.by,
+            at=invitation.at,
         )
     for left in batch.left:
         arrivals.departed(
@@ -128,7 +135,9 @@ def _move_cursor(batch: Batch) -> None:
 
 def _take_room(batch: Batch, news: RoomNews, room: Room, elsewhere: set[str]) -> None:
     if room.kind == Room.Kind.GROUP:
-        return  # a place for rooms; nobody talks there
+        # A place for rooms. It is in it, as it was let in, and there is nothing to talk in.
+        arrivals.departed(room=room, agent_id=batch.agent_id, is_removed=False, reason=SPACE)
+        return
     _change_room(news, room)
     try:
         with transaction.atomic():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from django.db.models import F
+
+from agentapp.appservices.queries import GhostLogin
 from agentapp.conversation.models import Message, Reaction
 from agentapp.conversation.rules import stored_id
 from agentapp.identity.models import Room
@@ -59,13 +62,18 @@ def thinking_in(*, agent_id: int, platform: str) -> list[str]:
     )
 
 
-def rooms_inside(*, agent_id: int, account_id: uuid.UUID) -> set[str]:
-    """Return the rooms that a login of an agent is on record as being in; one query."""
-    return set(
-        Membership.objects.filter(agent_id=agent_id, account_id=account_id, left_at__isnull=True)
-        .exclude(state=Membership.State.INVITED)
-        .values_list("room__external_id", flat=True)
-    )
+def rooms_inside(*, agent_id: int, account_id: uuid.UUID, on_the_way: bool = True) -> set[str]:
+    """Return the rooms that a login of an agent is on record as being in; one query.
+
+    Args:
+        on_the_way: Also those that it was let into and may not have entered yet.
+    """
+    rows = Membership.objects.filter(
+        agent_id=agent_id, account_id=account_id, left_at__isnull=True
+    ).exclude(state=Membership.State.INVITED)
+    if not on_the_way:
+        rows = rows.exclude(prior_state=Membership.State.INVITED)
+    return set(rows.values_list("room__external_id", flat=True))
 
 
 def is_encrypted(*, workspace_id: int, platform: str, external_id: str) -> bool:
@@ -99,3 +107,42 @@ def read_marks(*, agent_id: int, account_id: uuid.UUID) -> list[ReadMark]:
         .values_list("room__external_id", "room__name", "room__kind", "read_to")
     )
     return [ReadMark(*row) for row in rows]
+
+
+def ghosts_inside(
+    *, service_id: uuid.UUID, platform: str, rooms: Collection[str]
+) -> dict[str, list[GhostLogin]]:
+    """Return which users of an application service are on record as being in rooms; one query."""
+    rows = (
+        Membership.objects.filter(
+            account__ghost__service_id=service_id,
+            room__platform=platform,
+            room__external_id__in=[stored_id(one) for one in rooms],
+            left_at__isnull=True,
+        )
+        .exclude(state=Membership.State.INVITED)
+        .order_by("account__external_id")
+        .values_list(
+            "room__external_id",
+            "account__external_id",
+            "account_id",
+            "agent_id",
+            "agent__name",
+        )
+    )
+    found: dict[str, list[GhostLogin]] = {room: [] for room in rooms}
+    for room, user_id, account_id, agent_id, name in rows:
+        found.setdefault(room, []).append(GhostLogin(user_id, account_id, agent_id, name))
+    return found
+
+
+def ghosts_thinking(*, service_id: uuid.UUID) -> list[tuple[str, str]]:
+    """Return which users of a service think now, each with the room it is for; one query."""
+    return list(
+        Turn.objects.filter(
+            agent__accounts__ghost__service_id=service_id,
+            room__platform=F("agent__accounts__platform"),
+            status__in=[Turn.Status.QUEUED, Turn.Status.RUNNING],
+            decision=Turn.Decision.RESPOND,
+        ).values_list("agent__accounts__external_id", "room__external_id")
+    )

@@ -58,10 +58,11 @@ class RoomNews:
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """An invitation that nobody has decided on."""
+    """An invitation that nobody has decided on. `at`: when it was made, where that is told."""
 
     place: Place
     by: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from agentapp.conversation.models import Message
 from agentapp.events import services as events
@@ -17,13 +17,22 @@ from agentapp.presence import services
 from agentapp.presence.models import Membership
 
 
-def invited(*, room: Room, agent_id: int, account_id: uuid.UUID, by: str) -> bool:
+def invited(
+    *, room: Room, agent_id: int, account_id: uuid.UUID, by: str, at: datetime | None = None
+) -> bool:
     """Note an invitation once; it waits for the agent's owner. Returns whether it is new.
+
+    Args:
+        at: When it was made; one from before the agent last left is answered by that.
 
     Writes: Membership (invited), Notification for the owner, Event `membership.invited`. The
     caller holds the room's lock.
     """
-    if Membership.objects.filter(room=room, agent_id=agent_id, left_at__isnull=True).exists():
+    rows = Membership.objects.filter(room=room, agent_id=agent_id)
+    answered = (
+        Q(left_at__isnull=True) if at is None else Q(left_at__isnull=True) | Q(left_at__gt=at)
+    )
+    if rows.filter(answered).exists():
         return False
     membership = Membership.objects.create(
         workspace_id=room.workspace_id,

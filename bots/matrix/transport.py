@@ -99,10 +99,13 @@ class Homeserver:
         path = f"/_matrix/client/v1/rooms/{_q(room_id)}/relations/{_q(event_id)}/{_q(kind)}"
         return await self.call(Request("GET", path, query={"limit": "100"}))
 
-    async def state(self, room_id: str, kind: str, *, whole: bool = False) -> dict[str, Any]:
+    async def state(
+        self, room_id: str, kind: str, *, key: str = "", whole: bool = False
+    ) -> dict[str, Any]:
         """Return the content of one state event, or the whole event."""
         query = {"format": "event"} if whole else None
-        return await self.call(Request("GET", f"{_room(room_id)}/state/{_q(kind)}/", query))
+        path = f"{_room(room_id)}/state/{_q(kind)}/{_q(key)}"
+        return await self.call(Request("GET", path, query))
 
     async def send(self, room_id: str, kind: str, content: Mapping[str, object], key: str) -> str:
         """Put an event into a room, once per key; return its id."""

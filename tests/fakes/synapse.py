@@ -16,7 +16,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,9 @@ class MatrixUser:
 class Synapse:
     """One homeserver process and its folder. What it knows survives `stop` and `start`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, registrations: Sequence[Path] = ()) -> None:
         self._folder = folder
+        self.registrations = list(registrations)  # of application services
         self._port = _free_port()
         self._secret = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
@@ -163,6 +164,7 @@ class Synapse:
             # Otherwise the same question gets the old answer for two minutes.
             "caches": {"sync_response_cache_duration": "0s"},
             "bcrypt_rounds": 4,
+            "app_service_config_files": [str(one) for one in self.registrations],
             **_no_limits(),
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import weakref
+from functools import partial
 
 from agentapp.foundation.envelope import Place
 from agentapp.identity.services.leases import HeldAccount
@@ -15,6 +16,7 @@ from bots.bridge import Bridge
 from bots.matrix.credentials import Login
 from bots.matrix.errors import Faltering, Rejected
 from bots.matrix.ghosts.making import NOT_KNOWN, enter_namespace
+from bots.matrix.ghosts.parcels import membership_in
 from bots.matrix.ghosts.rooms import load
 from bots.matrix.parse import PLATFORM
 from bots.matrix.transport import Homeserver
@@ -63,16 +65,26 @@ async def agree_on_rooms(server: Homeserver, *, bridge: Bridge, account: HeldAcc
     """Take over which rooms a ghost is in; between two backups that may have changed unheard."""
     async with _gates.setdefault(bridge, asyncio.Semaphore(AT_ONCE)):
         # The record first: who comes in meanwhile is in the homeserver's list then, not gone.
-        inside = await bridge.call(
-            rooms_inside, agent_id=account.agent_id, account_id=account.account_id
-        )
+        listed = partial(rooms_inside, agent_id=account.agent_id, account_id=account.account_id)
+        inside = await bridge.call(partial(listed, on_the_way=False))
         joined = set(await server.joined_rooms())
         found = [
             RoomNews((await load(server, room_id)).place()) for room_id in sorted(joined - inside)
         ]
-        gone = [Left(Place(room_id), False, "") for room_id in sorted(inside - joined)]
+        gone = [await _departure(server, room_id) for room_id in sorted(inside - joined)]
         if found or gone:
             await bridge.call(accept_batch, _batch(account, found, gone))
+
+
+async def _departure(server: Homeserver, room_id: str) -> Left:
+    """Return how a ghost came to be outside a room, as far as the homeserver still says it."""
+    own = server.login.user_id
+    try:
+        event = await server.state(room_id, "m.room.member", key=own, whole=True)
+    except Rejected:
+        return Left(Place(room_id), False, "")
+    _, reason = membership_in(event)
+    return Left(Place(room_id), event.get("sender") != own, reason)
 
 
 async def stay(server: Homeserver) -> None:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
 from urllib.parse import quote
 
 from agentapp.appservices.makers import Service
 from agentapp.foundation.errors import AgentError, Unavailable
-from agentapp.identity.platforms import VERIFY_SECONDS, Proven, WrongAnswer
+from agentapp.identity.platforms import WrongAnswer
 from bots.matrix.credentials import Login
 from bots.matrix.errors import Faltering, LoginLost, Rejected
-from bots.matrix.login import packed
-from bots.matrix.parse import PLATFORM
-from bots.matrix.proving import found_homeserver
 from bots.matrix.transport import CLIENT, Homeserver
 from bots.matrix.wire import Request, Wire
 
-T = TypeVar("T")
 DEVICE = "GREENROOM"
 NOT_KNOWN = (
     "The homeserver does not know this application service. Put its registration file into the "
@@ -29,40 +22,23 @@ NOT_KNOWN = (
 )
 
 
-class MatrixServices:
-    """Application services on Matrix homeservers."""
-
-    code = PLATFORM
-
-    def find(self, domain: str, address: str) -> str:
-        """Return the homeserver's address."""
-        question = "address" if address else "domain"
-        return _run(found_homeserver(address or domain, question=question))
-
-    def registration(self, service: Service) -> str:
-        """Return the registration file. JSON's strings are YAML's too."""
-        users = f"@{re.escape(service.prefix)}.*:{re.escape(service.domain)}"
-        lines = (
-            f"id: {json.dumps(registration_id(service))}",
-            f"url: {json.dumps(service.url)}",
-            f"as_token: {json.dumps(service.own_token)}",
-            f"hs_token: {json.dumps(service.their_token)}",
-            f"sender_localpart: {json.dumps(service.prefix + 'greenroom')}",
-            "rate_limited: false",
-            "receive_ephemeral: false",
-            "namespaces:",
-            f"  users: [{{exclusive: true, regex: {json.dumps(users)}}}]",
-            "  rooms: []",
-            "  aliases: []",
-        )
-        return "\n".join(lines) + "\n"
-
-    def enroll(self, service: Service, *, localpart: str, name: str) -> Proven:
-        """Make a user of the namespace."""
-        login = _run(_enrolled(service, localpart, name))
-        # One token speaks for all of them; what is here once is the token together with the user.
-        token = f"{service.own_token}:{login.user_id}"
-        return Proven(login.user_id, packed(login), token=token)
+def registration(service: Service) -> str:
+    """Return the file that the homeserver's admin installs. JSON's strings are YAML's too."""
+    users = f"@{re.escape(service.prefix)}.*:{re.escape(service.domain)}"
+    lines = (
+        f"id: {json.dumps(registration_id(service))}",
+        f"url: {json.dumps(service.url)}",
+        f"as_token: {json.dumps(service.own_token)}",
+        f"hs_token: {json.dumps(service.their_token)}",
+        f"sender_localpart: {json.dumps(service.prefix + 'greenroom')}",
+        "rate_limited: false",
+        "receive_ephemeral: false",
+        "namespaces:",
+        f"  users: [{{exclusive: true, regex: {json.dumps(users)}}}]",
+        "  rooms: []",
+        "  aliases: []",
+    )
+    return "\n".join(lines) + "\n"
 
 
 def registration_id(service: Service) -> str:
@@ -98,7 +74,13 @@ async def enter_namespace(server: Homeserver) -> None:
     await server.call(Request("PUT", f"{CLIENT}/devices/{DEVICE}", body={}))
 
 
-async def _enrolled(service: Service, localpart: str, name: str) -> Login:
+async def enrolled(service: Service, localpart: str, name: str) -> Login:
+    """Make a user of the namespace, or find it made.
+
+    Raises:
+        WrongAnswer: That name cannot be had. Unavailable: The service is not known there yet, or
+            the homeserver does not answer.
+    """
     login = ghost_login(service, f"@{localpart}:{service.domain}", device_id="")
     wire = Wire(service.address)
     server = Homeserver(login, wire=wire)
@@ -135,16 +117,3 @@ async def _with_device(server: Homeserver) -> Login:
             raise
         return login
     return Login(login.homeserver, login.user_id, DEVICE, login.token, is_ghost=True)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    async def in_time() -> T:
-        async with asyncio.timeout(VERIFY_SECONDS):
-            return await work
-
-    try:
-        return asyncio.run(in_time())
-    except TimeoutError as error:
-        raise Unavailable(
-            "The homeserver is too slow to answer at the moment. Try again later."
-        ) from error

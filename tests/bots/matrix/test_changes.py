@@ -14,6 +14,7 @@ from agentapp.identity.models import Identity
 from agentapp.identity.services.agents import create_agent
 from agentapp.intake.models import Lane
 from bots.bridge import Bridge
+from tests.bots.matrix.ghosts import hired
 from tests.bots.matrix.test_keeping import a_place
 from tests.bots.matrix.world import (
     Member,
@@ -26,6 +27,8 @@ from tests.bots.matrix.world import (
 from tests.bots.places import eventually, run
 from tests.cast import SPEC, Cast
 from tests.fakes.synapse import Synapse
+
+pytestmark = pytest.mark.usefixtures("each_way")
 
 
 def standing(room: str) -> list[str]:
@@ -148,7 +151,7 @@ def replaced_root(cast: Cast) -> Cast:
 
 def test_two_agents_in_a_room_make_one_record(live_cast: Cast, synapse: Synapse) -> None:
     ann, room = a_place(live_cast, synapse)
-    bo = Member(synapse, "bo")
+    bo = hired(synapse, "bo")
     ann.call("POST", f"/rooms/{room}/invite", {"user_id": bo.user_id})
     bo.joins(room)
     login_agent(live_cast, live_cast.bo, synapse, bo)
@@ -193,7 +196,8 @@ def test_agents_that_share_rooms_do_not_hold_each_other_up(
 
 def three_rooms(cast: Cast, synapse: Synapse) -> tuple[Member, Member, list[str]]:
     """Return two members and three rooms, all shared by two agents."""
-    ann, ben, ada, bo = (Member(synapse, name) for name in ("ann", "ben", "ada", "bo"))
+    ann, ben = Member(synapse, "ann"), Member(synapse, "ben")
+    ada, bo = hired(synapse, "ada"), hired(synapse, "bo")
     rooms = [ann.opens(ben.user_id, ada.user_id, bo.user_id, name=f"R{n}") for n in range(3)]
     for room in rooms:
         for member in (ben, ada, bo):

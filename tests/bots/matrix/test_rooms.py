@@ -10,13 +10,14 @@ import pytest
 from agentapp.drafts.models import Draft
 from agentapp.events.models import Event
 from agentapp.foundation.errors import Conflict, NotFound
-from agentapp.identity.models import Room
+from agentapp.identity.models import Account, Room
 from agentapp.intake.batches import ENCRYPTED_NOTICE
 from agentapp.notifications.models import Notification
-from agentapp.presence import invitations
+from agentapp.presence import errands, invitations
 from agentapp.presence.models import Membership
 from agentapp.presence.services import remove_agent
 from bots.bridge import Bridge
+from tests.bots.matrix.ghosts import hired
 from tests.bots.matrix.world import (
     Member,
     answers,
@@ -31,10 +32,12 @@ from tests.bots.places import eventually, run, status_of
 from tests.cast import Cast
 from tests.fakes.synapse import Synapse
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 
 def a_room_of_three(cast: Cast, synapse: Synapse, **fields: object) -> tuple[Member, Member, str]:
     """Return a member, the agent's own client, and a room of theirs."""
-    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    ann, ada = Member(synapse, "ann"), hired(synapse, "ada")
     room = ann.opens(ada.user_id, **fields)
     ada.joins(room)
     login_agent(cast, cast.ada, synapse, ada)
@@ -132,7 +135,7 @@ def test_an_invitation_waits_for_the_owner(
     decision: str,
     restarts: bool,
 ) -> None:
-    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    ann, ada = Member(synapse, "ann"), hired(synapse, "ada")
     login_agent(live_cast, live_cast.ada, synapse, ada)
     room = ann.opens(ada.user_id, name="Tea")
     is_in = partial(membership_of, live_cast.ada, room)
@@ -185,7 +188,7 @@ def seen_as(ann: Member, room: str, user_id: str) -> str:
 
 
 def test_an_invitation_that_was_withdrawn_is_void(live_cast: Cast, synapse: Synapse) -> None:
-    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    ann, ada = Member(synapse, "ann"), hired(synapse, "ada")
     login_agent(live_cast, live_cast.ada, synapse, ada)
     room = ann.opens(ada.user_id)
     is_in = partial(membership_of, live_cast.ada, room)
@@ -219,7 +222,31 @@ def test_a_space_is_known_and_nobody_talks_there(live_cast: Cast, synapse: Synap
     run(work)
     assert room_of(room).kind == Room.Kind.GROUP
     assert record_of(room) == []
-    assert not Membership.objects.filter(room=room_of(room)).exists()
+    assert not Membership.objects.filter(room=room_of(room), left_at__isnull=True).exists()
+
+
+def test_who_is_let_into_a_space_is_not_sent_there_again_and_again(
+    live_cast: Cast, synapse: Synapse
+) -> None:
+    ann, ada = Member(synapse, "ann"), hired(synapse, "ada")
+    login_agent(live_cast, live_cast.ada, synapse, ada)
+    space = {"creation_content": {"type": "m.space"}, "name": "Home"}
+    room = ann.opens(ada.user_id, **space)
+    is_in = partial(membership_of, live_cast.ada, room)
+
+    async def work(bridge: Bridge) -> None:
+        async with matrix_host(bridge):
+            await eventually(bridge, is_in, "invited", seconds=20)
+            row = await bridge.call(Membership.objects.get, room__external_id=room)
+            await bridge.call(
+                partial(invitations.accept_invitation, membership_id=row.pk, by=live_cast.root)
+            )
+            await eventually(bridge, partial(seen_as, ann, room, ada.user_id), "accept")
+            await eventually(bridge, is_in, "left")
+
+    run(work)
+    account = Account.objects.get(agent=live_cast.ada, platform="matrix")
+    assert errands.due(accounts=[account.pk]) == []
 
 
 def test_an_encrypted_room_hears_once_that_nothing_is_read(

@@ -17,6 +17,7 @@ from agentapp.intake import lanes
 from agentapp.intake.models import Lane
 from agentapp.turns.models import Turn
 from bots.bridge import Bridge
+from tests.bots.matrix.ghosts import hired
 from tests.bots.matrix.world import (
     Member,
     answers,
@@ -31,13 +32,15 @@ from tests.bots.places import eventually, run, status_of
 from tests.cast import Cast
 from tests.fakes.synapse import Synapse
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 
 def test_two_members_talk_with_an_agent_in_a_room(live_cast: Cast, synapse: Synapse) -> None:
-    ann, ben, ada = (Member(synapse, name) for name in ("ann", "ben", "ada"))
+    ann, ben, ada = Member(synapse, "ann"), Member(synapse, "ben"), hired(synapse, "ada")
     room = ann.opens(ben.user_id, ada.user_id, name="Tea")
     ben.joins(room)
-    ada.joins(room)
     ann.says(room, "long before")
+    ada.joins(room)
     login_agent(live_cast, live_cast.ada, synapse, ada)
 
     async def work(bridge: Bridge) -> None:
@@ -79,7 +82,7 @@ def meant_for_the_agent(cast: Cast, room: str) -> None:
 def test_it_decides_to_answer_who_means_it(
     live_cast: Cast, synapse: Synapse, is_direct: bool
 ) -> None:
-    ann, ben, ada = (Member(synapse, name) for name in ("ann", "ben", "ada"))
+    ann, ben, ada = Member(synapse, "ann"), Member(synapse, "ben"), hired(synapse, "ada")
     room = ann.opens(ada.user_id, *([] if is_direct else [ben.user_id]))
     ada.joins(room)
     login_agent(live_cast, live_cast.ada, synapse, ada)
@@ -100,7 +103,7 @@ def test_it_decides_to_answer_who_means_it(
 
 
 def test_a_room_of_two_is_direct_until_a_third_comes(live_cast: Cast, synapse: Synapse) -> None:
-    ann, ben, ada = (Member(synapse, name) for name in ("ann", "ben", "ada"))
+    ann, ben, ada = Member(synapse, "ann"), Member(synapse, "ben"), hired(synapse, "ada")
     room = ann.opens(ada.user_id, is_direct=True, preset="trusted_private_chat")
     ada.joins(room)
     login_agent(live_cast, live_cast.ada, synapse, ada)
@@ -122,7 +125,7 @@ def test_a_room_of_two_is_direct_until_a_third_comes(live_cast: Cast, synapse: S
 
 
 def test_a_reaction_and_a_message_are_put_and_taken_back(live_cast: Cast, synapse: Synapse) -> None:
-    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    ann, ada = Member(synapse, "ann"), hired(synapse, "ada")
     room = ann.opens(ada.user_id)
     ada.joins(room)
     login_agent(live_cast, live_cast.ada, synapse, ada)
@@ -151,7 +154,7 @@ def test_a_reaction_and_a_message_are_put_and_taken_back(live_cast: Cast, synaps
 
 
 def test_an_answer_stays_in_the_thread_it_was_asked_in(live_cast: Cast, synapse: Synapse) -> None:
-    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    ann, ada = Member(synapse, "ann"), hired(synapse, "ada")
     room = ann.opens(ada.user_id)
     ada.joins(room)
     login_agent(live_cast, live_cast.ada, synapse, ada)
@@ -182,7 +185,7 @@ def test_an_answer_stays_in_the_thread_it_was_asked_in(live_cast: Cast, synapse:
 def test_all_pieces_of_a_long_answer_stay_in_its_thread_and_ping_once(
     live_cast: Cast, synapse: Synapse
 ) -> None:
-    ann, ada = Member(synapse, "ann"), Member(synapse, "ada")
+    ann, ada = Member(synapse, "ann"), hired(synapse, "ada")
     room = ann.opens(ada.user_id)
     ada.joins(room)
     login_agent(live_cast, live_cast.ada, synapse, ada)

@@ -6,9 +6,12 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from agentapp.appservices.models import ApplicationService, Ghost
+from agentapp.appservices.services import add_ghost
 from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft
 from agentapp.drafts.services import Wish, propose
@@ -19,6 +22,8 @@ from bots.bridge import Bridge
 from bots.host import Host
 from bots.matrix.client import MatrixConnector
 from bots.matrix.credentials import Login
+from bots.matrix.ghosts.haunting import close_wires
+from bots.matrix.ghosts.reader import ServiceReader
 from bots.matrix.login import packed
 from tests.bots.places import eventually
 from tests.cast import Cast
@@ -106,6 +111,11 @@ class Member:
 
 def login_agent(cast: Cast, agent: Agent, synapse: Synapse, member: Member) -> Account:
     """Give an agent the login of a user on the homeserver."""
+    service = ApplicationService.objects.filter(workspace=agent.workspace_id).first()
+    if service is not None and member.user_id.startswith(f"@{service.prefix}"):
+        return add_ghost(
+            service_id=service.pk, agent_id=agent.pk, localpart=member.user_id, by=cast.root
+        )
     user = member.user
     login = Login(synapse.url, user.user_id, user.device_id, user.token)
     return add_login(
@@ -124,13 +134,14 @@ async def matrix_host(
 ) -> AsyncIterator[Host]:
     """Run a host of Matrix logins until the block ends."""
     stop = asyncio.Event()
-    host = Host(makers={"matrix": maker}, bridge=bridge)
+    host = Host(makers={"matrix": maker}, readers={"matrix": ServiceReader}, bridge=bridge)
     task = asyncio.create_task(host.run(stop))
     try:
         yield host
     finally:
         stop.set()
         await asyncio.wait_for(task, 10)
+        await close_wires(bridge)
 
 
 def health(agent: Agent) -> tuple[str, str]:
@@ -139,8 +150,15 @@ def health(agent: Agent) -> tuple[str, str]:
 
 
 async def connected(bridge: Bridge, agent: Agent) -> None:
-    """Wait until the agent's login has read its first sync."""
-    await eventually(bridge, lambda: cursor_of(agent) != "", True, seconds=20)
+    """Wait until the agent's login has read its first sync, or hears through its service."""
+    await eventually(bridge, partial(listens, agent), True, seconds=20)
+
+
+def listens(agent: Agent) -> bool:
+    ghost = Ghost.objects.filter(account__agent=agent).select_related("service", "account").first()
+    if ghost is None:
+        return cursor_of(agent) != ""
+    return ghost.service.health == "ok" and ghost.account.health == "ok"
 
 
 def cursor_of(agent: Agent) -> str:
