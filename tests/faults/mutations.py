@@ -58,7 +58,7 @@ def no_drain() -> None:
     put = client._put_all
 
     def slowly(pieces: Any) -> Any:
-        time.sleep(0.3)
+        time.sleep(1.0)  # longer than a suspension takes where the machine is busy
         return put(pieces)
 
     client._put_all = slowly

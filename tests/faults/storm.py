@@ -29,10 +29,16 @@ from tests.faults.beside import Beside
 from tests.faults.errands import ERRAND_OF
 from tests.faults.victims import Nursery
 
-KILLS_PER_ROOM = 150  # a member may ask an agent 60 times a day
+KILLS_PER_ROOM = 100  # a member may ask an agent 60 times a day
 LEASE_PASSES = 25  # seconds; longer than the leases of lanes and pieces
 BACK_OFF_PASSES = 60  # seconds; longer than a piece waits that did not arrive
 STOP_EVERY, SEND_EVERY = 3, 2  # answers
+RACE_EVERY, POISON_EVERY = 2, 7
+RACERS = 3  # processes of each role
+# Where everybody dies who touches a certain message; the last of them is the last one to try.
+DEADLY = ("lane.claimed", "decision.written", "turn.begun", "prompt.assembled", "call.opened")
+# What a text may hold to harm whoever reads it.
+HOSTILE = "\x00 \ud800 \u202e \u200b \x1b[2J {% now %} </untrusted>"
 BESIDE = 4  # kills of something else, for each answer
 AT_ONCE = 2  # rooms in which something is asked before processes are killed
 LEAVE_IT_OPEN = {"piece.claimed", "piece.leaving"}  # so that somebody has to look for the piece
@@ -53,6 +59,7 @@ class Place:
 
     room: Room
     member: User
+    agent: Agent
     waits_for_owner: bool
     asked: list[str] = field(default_factory=list)
 
@@ -91,6 +98,7 @@ class Storm:
         self._late = 0
         self._strikes = 0
         self.kills: Counter[str] = Counter()
+        self.more = 0  # of them, in races and over what is poison
         self.survivors: list[str] = []
         self._owner = make_user("root")
         self._workspace = create_workspace(user=self._owner, name="Storm")
@@ -103,11 +111,13 @@ class Storm:
             for n in range(2 * AT_ONCE * (1 + kills // (2 * AT_ONCE * KILLS_PER_ROOM)))
         ]
         self._stop_place = self._open("Stops", self._stopped, mode="own")
+        self._deadly: set[str] = set()
+        self._poisoned = self._open("Poison", self._make_agent("Di"), mode="own")
         cards = self._make_agent("Cy")
         self._beside = Beside(
             self, agent=cards, room=self._open("Cards", cards, mode="approve").room
         )
-        nursery.warm(**self._question(self.places[0], agent=self._agent))
+        nursery.warm(**self._question(self.places[0]))
 
     def _make_agent(self, name: str) -> Agent:
         return create_agent(owner=self._owner, workspace=self._workspace, name=name, spec=SPEC)
@@ -121,7 +131,7 @@ class Storm:
         set_reply_mode(room_id=room.pk, mode=mode, by=self._owner)
         join_room(room_id=room.pk, user=member)
         add_agent(room_id=room.pk, agent_id=agent.pk, by=self._owner)
-        return Place(room, member, waits_for_owner=mode == "approve")
+        return Place(room, member, agent, waits_for_owner=mode == "approve")
 
     def kill_at(self, *points: str) -> None:
         """Ask something, and kill one process after the other at these points on the answer's way.
@@ -131,8 +141,7 @@ class Storm:
         """
         by_role = {role: [p for p in points if roles.ROLE_OF[p] == role] for role in roles.ROLES}
         asked = [
-            self._question(place, agent=self._agent)
-            for place in self._next_places(approves=bool(by_role["approve"]))
+            self._question(place) for place in self._next_places(approves=bool(by_role["approve"]))
         ]
         self._kill_each(by_role["say"], "say", **asked[0])
         for words in asked:
@@ -160,11 +169,11 @@ class Storm:
     def ask(self) -> dict[str, Any]:
         """Return a question that has to be answered, in one of the rooms."""
         self._strikes += 1
-        return self._question(self.places[self._strikes % len(self.places)], agent=self._agent)
+        return self._question(self.places[self._strikes % len(self.places)])
 
     def stop_amid_sending(self) -> None:
         """Suspend an agent while a sender is at work; count what appears after that returned."""
-        roles.say(**self._question(self._stop_place, agent=self._stopped))
+        roles.say(**self._question(self._stop_place))
         roles.work()
         sender = self._nursery.start("send")
         self._wait_for_a_sender()
@@ -177,11 +186,45 @@ class Storm:
     def send_without_right(self) -> None:
         """Let somebody try to send whose leases have ended; count what appears of it."""
         before = self._said_by(self._stopped).count()
-        roles.say(**self._question(self._stop_place, agent=self._stopped))
+        roles.say(**self._question(self._stop_place))
         roles.work()
         assert not self._nursery.run("send_without_right").failed
         self._late += self._said_by(self._stopped).count() - before
         roles.send()
+
+    def poison(self) -> None:
+        """Say what everybody dies of who touches it; what is said after it has to be answered."""
+        words = self._question(self._poisoned)
+        self._deadly.add(self._poisoned.asked.pop())
+        roles.say(**words)
+        for point in DEADLY:
+            self.kill(point, "work")
+        self.more += len(DEADLY)
+        roles.say(**self._question(self._poisoned, more=HOSTILE))
+        roles.work()
+
+    def race(self, *points: str) -> None:
+        """Let several processes of a kind go for the same work at once; one may die at it."""
+        asked = [self._question(place) for place in self._next_places(approves=True)]
+        for words in asked:
+            self._at_once(points, "say", **words)
+            roles.say(**words)
+        for role in ("work", "approve", "send"):
+            self._at_once(points, role)
+            self.let_pass(LEASE_PASSES)
+            roles.ROLES[role]()  # what the dead one held; work is given up after five deaths
+
+    def _at_once(self, points: Iterable[str], role: str, **arguments: object) -> None:
+        """Start some processes together; one of them is to die at a point, if it comes there."""
+        point = next((point for point in points if roles.ROLE_OF[point] == role), "")
+        started = [self._nursery.start(role, point=point, **arguments)]
+        started += [self._nursery.start(role, **arguments) for _ in range(RACERS - 1)]
+        ended = [self._nursery.wait(pid) for pid in started]
+        if ended[0].killed:
+            self.kills[point] += 1
+            self.more += 1
+        self.survivors += [f"{role} failed" for one in ended if one.failed]
+        _until_nobody_is_amid_something()
 
     def _wait_for_a_sender(self) -> None:
         """Wait until a piece of the agent is on its way, or was."""
@@ -204,7 +247,7 @@ class Storm:
     def found(self) -> Found:
         """Read what members see in the rooms; no table of drafts, lanes or pieces."""
         doubled, reordered = [], []
-        for place in self.places:
+        for place in self._talks:
             answered = self._answered(place)
             doubled += [token for token, count in Counter(answered).items() if count > 1]
             once = list(dict.fromkeys(answered))
@@ -216,9 +259,13 @@ class Storm:
             lost=(*self._missing(), *missing),
             doubled=(*doubled, *twice),
             reordered=tuple(reordered),
-            unwanted=tuple(unwanted),
+            unwanted=(*unwanted, *self._deadly.intersection(self._answered(self._poisoned))),
             after_suspension=self._late,
         )
+
+    @property
+    def _talks(self) -> tuple[Place, ...]:
+        return (*self.places, self._poisoned)
 
     def _next_places(self, *, approves: bool) -> list[Place]:
         """Return some rooms in turn; where an approval is wanted one that needs it comes first."""
@@ -229,14 +276,14 @@ class Storm:
             some.sort(key=lambda place: not place.waits_for_owner)
         return some
 
-    def _question(self, place: Place, *, agent: Agent) -> dict[str, Any]:
+    def _question(self, place: Place, *, more: str = "") -> dict[str, Any]:
         self._asked += 1
         token = f"q{self._asked:04}"
         place.asked.append(token)
         return {
             "user_id": place.member.pk,
             "room_id": place.room.pk,
-            "text": f"{agent.name}, what about {token}?",
+            "text": f"{place.agent.name}, what about {token}? {more}".strip(),
             "key": token,
         }
 
@@ -262,13 +309,13 @@ class Storm:
         return Message.objects.filter(author__agent=agent, is_known=True, deleted_at__isnull=True)
 
     def _answered(self, place: Place) -> list[str]:
-        said = self._said_by(self._agent).filter(room=place.room).order_by("pk")
+        said = self._said_by(place.agent).filter(room=place.room).order_by("pk")
         return [token for text in said.values_list("text", flat=True) for token in tokens(text)]
 
     def _missing(self) -> list[str]:
         return [
             token
-            for place in self.places
+            for place in self._talks
             for token in sorted(set(place.asked) - set(self._answered(place)))
         ]
 
@@ -315,7 +362,7 @@ def rage(storm: Storm, *, kills: int) -> None:
     """Kill on the way of answer after answer and beside it; suspend and deliver now and then."""
     beside = cycle(ERRAND_OF)
     for n, points in enumerate(ways()):
-        if storm.kills.total() + len(storm.survivors) >= kills:
+        if storm.kills.total() - storm.more + len(storm.survivors) >= kills:
             return
         storm.kill_at(*points)
         for _ in range(BESIDE):
@@ -323,5 +370,9 @@ def rage(storm: Storm, *, kills: int) -> None:
         if n % STOP_EVERY == 0:
             storm.stop_amid_sending()
             storm.send_without_right()
+        if n % RACE_EVERY == 0:
+            storm.race(*points)
+        if n % POISON_EVERY == 1:
+            storm.poison()
         if n % SEND_EVERY == 0:
             roles.send()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,10 @@ class Ended:
 
 @dataclass
 class Nursery:
-    """The other end of the pipe."""
+    """The other end of the pipe; its victims live without one guard where a mutation is named."""
 
     process: subprocess.Popen[str]
+    mutation: str = ""
 
     def warm(self, **said: object) -> None:
         """Let the nursery do everything once, beginning with these words in a room."""
@@ -36,7 +40,7 @@ class Nursery:
 
     def start(self, role: str, *, point: str = "", **arguments: object) -> int:
         """Fork a victim and return its pid."""
-        asked = {"role": role, "point": point, "arguments": arguments}
+        asked = {"role": role, "point": point, "mutation": self.mutation, "arguments": arguments}
         return int(self._ask(asked)["pid"])
 
     def wait(self, pid: int) -> Ended:
@@ -58,25 +62,41 @@ class Nursery:
 
 @contextmanager
 def nursery(*, log: Path, mutation: str = "") -> Iterator[Nursery]:
-    """Run a nursery on the database and broker of this test run."""
-    environment = os.environ | {"TOKENIZERS_PARALLELISM": "false", "LOG_LEVEL": "WARNING"}
-    with log.open("ab") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.nursery", mutation],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline(), log.read_text(errors="replace")[-2000:]
-            yield Nursery(process)
-        finally:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.close()
-            process.wait(10)
-            process.stdout.close()
+    """Give a nursery on the database and broker of this test run.
+
+    Its process is started once, serves one test after the other and ends with the tests.
+    """
+    process = _process()
+    if process.poll() is not None:
+        _process.cache_clear()
+        process = _process()
+    try:
+        yield Nursery(process, mutation)
+    finally:
+        log.write_bytes(_LOG.read())
+
+
+_LOG: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - what every victim wrote, to the end
+
+
+@lru_cache(maxsize=1)
+def _process() -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.nursery"],
+        cwd=ROOT,
+        env=os.environ | {"TOKENIZERS_PARALLELISM": "false", "LOG_LEVEL": "WARNING"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=_LOG,
+        text=True,
+    )
+    atexit.register(_end, process)
+    assert process.stdout is not None
+    assert process.stdout.readline(), _LOG.read()[-2000:]
+    return process
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait(10)

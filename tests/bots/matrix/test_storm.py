@@ -24,7 +24,7 @@ BURST = 500  # messages during a cut; a sync shows the last hundred of them
 CUTS = number("bursts", 1)
 EACH = 10  # kills while reading
 LATER = 4  # during each of the others
-SECONDS = 20.0  # that a victim gets to reach its point
+SECONDS = 60.0  # that a victim gets to reach its point; after a burst it reads for a while
 FIRST_SECONDS = 3.0  # for the first sync
 LEASES_PASS = 20.0  # seconds
 
