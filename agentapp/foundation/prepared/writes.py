@@ -135,6 +135,13 @@ def insert_many(rows: Sequence[M]) -> list[M]:
     return list(rows)
 
 
+_PLAIN: dict[str, frozenset[type]] = {
+    "bigint": frozenset({int, type(None)}),
+    "boolean": frozenset({bool, type(None)}),
+    "text": frozenset({str, type(None)}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Column:
     """A column whose values are given, and the type as which they are sent."""
@@ -143,8 +150,16 @@ class _Column:
     kind: str
 
     def sent(self, rows: Sequence[Model], database: BaseDatabaseWrapper) -> str:
-        name, ready = self.field.attname, self.field.get_db_prep_save
-        return array([ready(getattr(row, name), database) for row in rows], self.kind)
+        name = self.field.attname
+        values = [getattr(row, name) for row in rows]
+        if not {value.__class__ for value in values} <= self.plain:
+            values = [self.field.get_db_prep_save(value, database) for value in values]
+        return array(values, self.kind)
+
+    @property
+    def plain(self) -> frozenset[type]:
+        """The classes of values that Django's field would return as they are."""
+        return _PLAIN.get(self.kind, frozenset())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import redis
@@ -15,10 +18,17 @@ THREADS = 16
 NOTICES = 400
 
 
-def test_what_many_threads_say_at_one_moment_arrives_each_once() -> None:
-    with broker.client().pubsub(ignore_subscribe_messages=True) as heard:
+@contextmanager
+def _hearing() -> Iterator[Any]:
+    client: Any = broker.client()
+    with client.pubsub(ignore_subscribe_messages=True) as heard:
         heard.subscribe(live.CHANNEL)
         heard.get_message(timeout=5)
+        yield heard
+
+
+def test_what_many_threads_say_at_one_moment_arrives_each_once() -> None:
+    with _hearing() as heard:
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(lambda n: live.publish(f"mine:{n}"), range(NOTICES)))
         topics: Counter[str] = Counter()
@@ -30,9 +40,7 @@ def test_what_many_threads_say_at_one_moment_arrives_each_once() -> None:
 
 
 def test_one_after_the_other_keeps_its_order() -> None:
-    with broker.client().pubsub(ignore_subscribe_messages=True) as heard:
-        heard.subscribe(live.CHANNEL)
-        heard.get_message(timeout=5)
+    with _hearing() as heard:
         for n in range(20):
             live.publish("ordered", n=n)
         seen: list[int] = []
