@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from agentapp.engine.outcomes import Begun, Made, carry_out
-from agentapp.engine.queries.picture import Picture, Scene, read_pictures
+from agentapp.engine.queries.picture import Picture, read_pictures
+from agentapp.engine.queries.tails import Scene
 from agentapp.engine.relevance import relevance
 from agentapp.engine.rules import deciding
 from agentapp.engine.rules.views import Action, Decision, Relevance

@@ -8,6 +8,8 @@ from agentapp.drafts.publication.settling import (
     mark_all_sent,
     mark_failed,
     mark_sent,
+)
+from agentapp.drafts.publication.unknown import (
     mark_unknown,
     reclaim_lost,
     resolve_unknown,

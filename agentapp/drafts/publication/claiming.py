@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -18,23 +17,17 @@ from django.db.models.functions import Coalesce
 
 from agentapp.drafts import outbox, rules
 from agentapp.drafts.models import Draft, Outbound
+from agentapp.drafts.publication.gates import asked
 from agentapp.drafts.publication.shape import outgoing
 from agentapp.drafts.services.correcting import hold_correction
 from agentapp.drafts.services.deciding import return_to_owner
 from agentapp.drafts.trail import note
 from agentapp.feedback.services import reward
-from agentapp.foundation import clock, faults
+from agentapp.foundation import faults
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.foundation.envelope import Outgoing
 from agentapp.foundation.prepared import Change, planned, prepared, prepared_update
-from agentapp.identity.models import Room
-from agentapp.llm.queries import budget_left
-from agentapp.presence.models import Membership
-from agentapp.relations.queries import left_alone
-from agentapp.relations.rules import LeftAlone
 from agentapp.safety.models import SafetyState
-from agentapp.safety.queries import flags_of
-from agentapp.safety.rules import Hold, hold
 from agentapp.safety.services import lock_states
 
 SEND_TIMEOUT_SECONDS = 5.0  # for one piece, on the wire
@@ -142,36 +135,10 @@ def _pieces(ids: list[int]) -> QuerySet[Outbound]:
     )
 
 
-@prepared
-def _memberships(agent_ids: list[int], room_ids: list[int]) -> QuerySet[Membership]:
-    return Membership.objects.filter(
-        agent_id__any=agent_ids, room_id__any=room_ids, left_at__isnull=True
-    )
-
-
 def _ask_gates(pieces: list[Outbound], states: list[SafetyState]) -> list[Outbound]:
-    now = clock.now()
-    present = {
-        (row.agent_id, row.room_id): row.state
-        for row in _memberships(
-            agent_ids=[piece.agent_id for piece in pieces],
-            room_ids=[piece.room_id for piece in pieces],
-        )
-    }
-    alone = left_alone(
-        rooms=[piece.room_id for piece in pieces],
-        people=[person_id for piece in pieces for person_id in _people(piece.draft)],
-    )
-    money = budget_left(pairs={(piece.agent_id, piece.draft.workspace_id) for piece in pieces})
+    """Return the pieces that may leave, and hold back or return the others."""
     passed: list[Outbound] = []
-    for piece in pieces:
-        if piece.action == Outbound.Action.RETRACT:
-            passed.append(piece)  # taking something back is never held back
-            continue
-        claim = replace(
-            _view(piece, states, now, present, money), left_alone=_asked_for_quiet(piece, alone)
-        )
-        stop = rules.first_stop(claim, now=now)
+    for piece, stop in asked(pieces, states):
         if stop is None:
             passed.append(piece)
         elif piece.action == Outbound.Action.EDIT:
@@ -179,84 +146,6 @@ def _ask_gates(pieces: list[Outbound], states: list[SafetyState]) -> list[Outbou
         else:
             _hold_back(piece.draft, stop)
     return passed
-
-
-def _view(
-    piece: Outbound,
-    states: list[SafetyState],
-    now: datetime,
-    present: dict[tuple[int, int], str],
-    money: dict[int, bool],
-) -> rules.Claim:
-    draft = piece.draft
-    own = next((s for s in states if s.agent_id == piece.agent_id), None)
-    claim = rules.Claim(
-        kind=draft.kind,
-        hold=_hold_kind(_holding(states, piece, now)),
-        restricted=tuple(own.restricted) if own else (),
-        agent_status=draft.agent.status,
-        expires_at=draft.expires_at,
-        stale=rules.is_stale(kind=draft.kind, stale_at=draft.stale_at, newer=0, now=now),
-        decided_by_owner=draft.decided_by_id is not None,
-        draft_epoch=draft.epoch,
-        epoch=own.epoch if own else 0,
-        budget_left=money.get(piece.agent_id, True),
-        is_notice=bool(draft.metadata.get("notice")),
-        room_gone=piece.room.gone_at is not None,
-        needs_target=draft.target_id is not None,
-        target_there=draft.target is not None and draft.target.deleted_at is None,
-        membership=present.get((piece.agent_id, piece.room_id), ""),
-        answers_moderator=draft.metadata.get("code") == "moderation",
-    )
-    return _of_correction(claim, piece, now) if piece.action == Outbound.Action.EDIT else claim
-
-
-def _people(draft: Draft) -> list[int | None]:
-    """Return whom a draft answers."""
-    author = draft.target.author if draft.target is not None else None
-    return [draft.person_id, author.person_id if author is not None else None]
-
-
-def _asked_for_quiet(piece: Outbound, alone: LeftAlone) -> str:
-    if rules.tells_of_asking(piece.draft.metadata):
-        return ""
-    return alone.reason(
-        room_id=piece.room_id,
-        people=_people(piece.draft),
-        text=piece.text,
-        is_direct=piece.room.kind == Room.Kind.DIRECT,
-    )
-
-
-def _of_correction(claim: rules.Claim, piece: Outbound, now: datetime) -> rules.Claim:
-    """View a correction: decided on when it was written, free, and about what it corrects."""
-    return replace(
-        claim,
-        expires_at=now + timedelta(seconds=1),
-        stale=False,
-        decided_by_owner=True,
-        draft_epoch=piece.epoch,
-        budget_left=True,
-        needs_target=True,
-        target_there=piece.message is not None and piece.message.deleted_at is None,
-    )
-
-
-def _holding(states: list[SafetyState], piece: Outbound, now: datetime) -> Hold | None:
-    return hold(
-        (
-            flags_of(state)
-            for state in states
-            if state.scope == "host"
-            or (state.scope == "workspace" and state.workspace_id == piece.draft.workspace_id)
-            or state.agent_id == piece.agent_id
-        ),
-        now=now,
-    )
-
-
-def _hold_kind(held: Hold | None) -> str:
-    return held.kind if held else ""
 
 
 def _hold_back(draft: Draft, stop: rules.Stop) -> None:

@@ -1,10 +1,8 @@
-"""What became of a piece: sent, failed, or not known until the platform is read back."""
+"""What became of a piece: sent or failed."""
 
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,20 +11,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from agentapp.drafts.models import Draft, Outbound
-from agentapp.drafts.publication.shape import outgoing
 from agentapp.drafts.services.correcting import note_corrected, tell_not_corrected
 from agentapp.drafts.trail import note, note_all
 from agentapp.foundation import clock, faults
-from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.envelope import Outgoing
 from agentapp.foundation.prepared import planned, prepared
 from agentapp.notifications.services import notify
 
 MAX_ATTEMPTS = 5
 BACK_OFF_SECONDS = (1, 5, 20, 60)  # after the first, second … failed attempt
-READ_BACK_WITHIN_SECONDS = 5.0
-BATCH = 200
-
 
 _SENT = """
 UPDATE agentapp_outbound piece
@@ -97,7 +89,7 @@ def mark_failed(*, outbound_id: int, holder: str, error: str, final: bool = Fals
 
     A final failure withholds the pieces behind it and tells the owner.
     """
-    piece = _mine(outbound_id, holder)
+    piece = mine(outbound_id, holder)
     if piece is None or piece.state != Outbound.State.PUBLISHING:
         return False
     gives_up = final or piece.attempts >= MAX_ATTEMPTS
@@ -110,7 +102,7 @@ def mark_failed(*, outbound_id: int, holder: str, error: str, final: bool = Fals
     piece.save(update_fields=["state", "error", "lease_until", "not_before"])
     draft = Draft.objects.select_for_update().get(pk=piece.draft_id)
     if piece.action == Outbound.Action.SEND:
-        _move(draft, Draft.Status.FAILED, reason=piece.error)
+        move(draft, Draft.Status.FAILED, reason=piece.error)
     if gives_up and piece.action == Outbound.Action.EDIT:
         tell_not_corrected(draft, piece.error)
     elif gives_up:
@@ -119,84 +111,6 @@ def mark_failed(*, outbound_id: int, holder: str, error: str, final: bool = Fals
         )
         _tell_owner(draft, piece.error)
     return True
-
-
-@transaction.atomic
-def mark_unknown(*, outbound_id: int, holder: str, error: str) -> bool:
-    """Note that bytes left and no answer came; the platform is read back before any resend."""
-    piece = _mine(outbound_id, holder)
-    if piece is None or piece.state != Outbound.State.PUBLISHING:
-        return False
-    _to_unknown([piece], error)
-    return True
-
-
-@transaction.atomic
-def reclaim_lost() -> int:
-    """Turn pieces whose sender died into unknown ones. Returns how many."""
-    lost = list(
-        Outbound.objects.select_for_update(skip_locked=True)
-        .filter(state=Outbound.State.PUBLISHING, lease_until__lte=GreenroomNow())
-        .order_by("pk")[:BATCH]
-    )
-    _to_unknown(lost, "Its sender stopped before the platform answered.")
-    if lost:
-        faults.passing("lost.written")
-    return len(lost)
-
-
-@transaction.atomic
-def unknown_due(*, holder: str, accounts: Sequence[uuid.UUID]) -> list[Outgoing]:
-    """Lease unknown pieces of those of these logins that the holder has, the oldest first.
-
-    They are for reading back.
-    """
-    pieces = list(
-        Outbound.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("draft", "draft__target", "room", "account", "file")
-        .filter(
-            state=Outbound.State.UNKNOWN,
-            account_id__in=accounts,
-            account__lease_holder=holder,
-            account__lease_until__gt=GreenroomNow(),
-            not_before__lte=GreenroomNow(),
-        )
-        .order_by("pk")[:BATCH]
-    )
-    Outbound.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
-        holder=holder, not_before=GreenroomNow() + timedelta(seconds=READ_BACK_WITHIN_SECONDS)
-    )
-    deadline = time.monotonic() + READ_BACK_WITHIN_SECONDS
-    if pieces:
-        faults.passing("unknown.leased")
-    return [outgoing(piece, deadline=deadline) for piece in pieces]
-
-
-@transaction.atomic
-def resolve_unknown(
-    *, outbound_id: int, holder: str, external_id: str | None, message_id: int | None = None
-) -> bool:
-    """Settle an unknown piece by what the platform showed.
-
-    Found: it is sent. Not found (`external_id` None): it never arrived and is queued for another
-    attempt, which asks every gate again.
-    """
-    if external_id is not None:
-        return mark_sent(
-            outbound_id=outbound_id, holder=holder, external_id=external_id, message_id=message_id
-        )
-    piece = _mine(outbound_id, holder)
-    if piece is None or piece.state != Outbound.State.UNKNOWN:
-        return False
-    # The moves of the database lead from unknown through publishing to failed.
-    Outbound.objects.filter(pk=piece.pk).update(state=Outbound.State.PUBLISHING)
-    if piece.action == Outbound.Action.SEND:
-        Draft.objects.filter(pk=piece.draft_id, status=Draft.Status.UNKNOWN).update(
-            status=Draft.Status.PUBLISHING
-        )
-    is_settled = mark_failed(outbound_id=outbound_id, holder=holder, error="It had not arrived.")
-    faults.passing("unknown.settled")
-    return is_settled
 
 
 def _held(holder: str) -> QuerySet[Outbound]:
@@ -210,20 +124,9 @@ def _mine_of(holder: str, ids: list[int]) -> QuerySet[Outbound]:
     return _held(holder).filter(pk__any=ids).order_by("pk")
 
 
-def _mine(outbound_id: int, holder: str) -> Outbound | None:
+def mine(outbound_id: int, holder: str) -> Outbound | None:
+    """Lock and return a piece that this holder has on its way; None when it has it no more."""
     return _held(holder).filter(pk=outbound_id).first()
-
-
-def _to_unknown(pieces: list[Outbound], error: str) -> None:
-    Outbound.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
-        state=Outbound.State.UNKNOWN,
-        error=error[:400],
-        not_before=GreenroomNow(),
-        lease_until=None,
-    )
-    ids = {piece.draft_id for piece in pieces if piece.action == Outbound.Action.SEND}
-    for draft in Draft.objects.select_for_update().filter(pk__in=ids).order_by("pk"):
-        _move(draft, Draft.Status.UNKNOWN, reason="Checking whether it arrived.")
 
 
 def _settle_drafts(pieces: list[Outbound]) -> None:
@@ -286,7 +189,8 @@ def _end(drafts: list[Draft], status: str, *, reason: str = "") -> None:
     note_all(drafts, str(status), reason=reason)
 
 
-def _move(draft: Draft, status: str, *, reason: str) -> None:
+def move(draft: Draft, status: str, *, reason: str) -> None:
+    """Move a locked draft on, and say so, unless it is there already."""
     if draft.status == status:
         return
     draft.status = status

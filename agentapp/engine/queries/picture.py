@@ -13,9 +13,10 @@ from django.db.models import QuerySet
 from agentapp.conversation.models import Message
 from agentapp.conversation.queries import readable
 from agentapp.engine import spec
-from agentapp.engine.rules.views import SPEAKERS, Line, Mind, Place, Relevance, View
+from agentapp.engine.queries.tails import BURST, Scene, Tail, read_tails
+from agentapp.engine.rules.views import Line, Mind, Place, Relevance, View
 from agentapp.foundation import clock
-from agentapp.foundation.prepared import prepared, prepared_by
+from agentapp.foundation.prepared import prepared
 from agentapp.identity import limits
 from agentapp.identity.models import Agent, Identity, Participant, Room
 from agentapp.intake.lanes import ClaimedLane
@@ -27,7 +28,6 @@ from agentapp.turns import queries as turns
 from agentapp.turns.models import Turn
 from agentapp.turns.rules import Spoken
 
-BURST = 200  # messages decided on at once; the rest of a longer burst follows at once
 NAMES = 200  # people of a room whose names can call them
 
 
@@ -69,26 +69,6 @@ class Picture:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A room in which lanes are decided on.
-
-    Attributes:
-        room: With its workspace.
-        claimed: Lanes of this room.
-        through: Newest message that counts; later ones are the next burst.
-    """
-
-    room: Room
-    claimed: Sequence[ClaimedLane]
-    through: int
-
-    @property
-    def agent_ids(self) -> list[int]:
-        """Return the agents that decide."""
-        return [lane.agent_id for lane in self.claimed]
-
-
 def read_pictures(scenes: Sequence[Scene]) -> list[Picture]:
     """Read what lanes of several rooms decide on; as many queries as for one room."""
     here = [{"room_id": scene.room.pk} for scene in scenes]
@@ -112,7 +92,7 @@ def read_pictures(scenes: Sequence[Scene]) -> list[Picture]:
         tuple(_line(each, mentions[each.pk], now, alone) for each in rows) for rows in messages
     ]
     minds, epochs = _minds(scenes, members)
-    tails = _tails(scenes, minds)
+    tails = read_tails(scenes, minds)
     spoken = turns.spoken(
         [_talk(scene, rows, tail) for scene, rows, tail in zip(scenes, lines, tails, strict=True)]
     )
@@ -143,7 +123,7 @@ def _since(scene: Scene, members: Mapping[int, Membership]) -> int:
     return min(max(lane.decided_through, joined.get(lane.agent_id, 0)) for lane in scene.claimed)
 
 
-def _talk(scene: Scene, lines: Sequence[Line], tail: _Tail) -> turns.Talk:
+def _talk(scene: Scene, lines: Sequence[Line], tail: Tail) -> turns.Talk:
     return turns.Talk(
         room_id=scene.room.pk,
         agent_ids=scene.agent_ids,
@@ -152,38 +132,6 @@ def _talk(scene: Scene, lines: Sequence[Line], tail: _Tail) -> turns.Talk:
         human_id=tail.human_id,
         is_tryout=scene.room.is_tryout,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Tail:
-    """The room's last messages: the first of them, the last human's, how many agents end it."""
-
-    first_id: int
-    human_id: int
-    run: int
-
-
-def _tails(scenes: Sequence[Scene], minds: Sequence[Mapping[int, Mind]]) -> list[_Tail]:
-    """Look at the ends of the rooms; one query per length that agents count over."""
-    sizes = [_window(each) for each in minds]
-    found: dict[int, _Tail] = {}
-    for size in set(sizes):
-        asked = [scene for scene, own in zip(scenes, sizes, strict=True) if own == size]
-        rows = _last.many(
-            [{"room_id": scene.room.pk, "through": scene.through, "size": size} for scene in asked]
-        )
-        found |= {scene.room.pk: _tail(own) for scene, own in zip(asked, rows, strict=True)}
-    return [found[scene.room.pk] for scene in scenes]
-
-
-def _tail(rows: Sequence[tuple[int, str]]) -> _Tail:
-    if not rows:
-        return _Tail(0, 0, 0)
-    first_id = rows[-1][0]
-    human = next((n for n, (_, kind) in enumerate(rows) if kind in SPEAKERS), None)
-    if human is None:
-        return _Tail(first_id, first_id, len(rows))
-    return _Tail(first_id, rows[human][0], human)
 
 
 @prepared
@@ -205,16 +153,6 @@ def _messages(room_id: int, since: int, through: int) -> QuerySet[Message]:
 def _mentions(message_ids: list[int]) -> QuerySet[Any, tuple[int, int | None]]:
     return Message.mentions.through.objects.filter(message_id__any=message_ids).values_list(
         "message_id", "identity__agent_id"
-    )
-
-
-@prepared_by("size")
-def _last(room_id: int, through: int, size: int) -> QuerySet[Message, tuple[int, str]]:
-    return (
-        readable(room_id=room_id)
-        .filter(id__lte=through)
-        .order_by("-id")
-        .values_list("id", "author__kind")[:size]
     )
 
 
@@ -305,9 +243,3 @@ def _mind(agent: Agent, room: Room, member: Membership | None, state: Standing) 
             for name in limits.HOST_DEFAULTS
         },
     )
-
-
-def _window(minds: Mapping[int, Mind]) -> int:
-    """Return how many of the last messages any of these agents counts over."""
-    sizes = (int(mind.limit("unaddressed_window").value) for mind in minds.values())
-    return min(max(sizes, default=1), BURST) or 1

@@ -13,7 +13,7 @@ from agentapp.conversation.models import FeedItem
 from agentapp.drafts.models import Draft
 from agentapp.engine.assemble import assemble
 from agentapp.engine.decide import decide_room
-from agentapp.engine.queries.picture import BURST
+from agentapp.engine.queries.tails import BURST
 from agentapp.foundation import clock
 from agentapp.identity.models import Agent, Room
 from agentapp.identity.services.agents import pause_agent
