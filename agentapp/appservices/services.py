@@ -53,7 +53,7 @@ def create(
     if not _PREFIX.fullmatch(prefix):
         raise WrongAnswer(
             "Use small letters, digits, dots, dashes and underscores, 30 at most.",
-            question="prefix",
+            question="names",
         )
     with released_connection():
         found = maker.find(domain, address.strip())

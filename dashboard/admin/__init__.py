@@ -6,6 +6,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 
 from dashboard.admin import (
+    appservices,
     cards,
     commands,
     conversation,
@@ -29,6 +30,7 @@ from dashboard.admin import (
 )
 
 __all__ = [
+    "appservices",
     "cards",
     "commands",
     "conversation",

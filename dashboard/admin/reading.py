@@ -14,7 +14,8 @@ COLUMNS = 7
 PER_PAGE = 50
 # Never shown: sealed or hashed credentials, what was written byte for byte, vectors.
 HIDDEN = {
-    *("secret", "sealed", "key_sealed", "token_hash", "password", "raw", "embedding"),
+    *("secret", "sealed", "key_sealed", "token_hash", "token_mark", "password", "raw"),
+    "embedding",
     *("content", "picture", "words"),
 }
 _LONG = (models.TextField, models.JSONField, models.BinaryField)

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET, require_POST
 
+from agentapp.appservices.makers import offered as services_offered
 from agentapp.cards.linking import make_code, unlink
 from agentapp.foundation.errors import AgentError
 from agentapp.identity import policy
@@ -179,7 +180,7 @@ def _platforms(
     return show(
         request,
         "dashboard/platforms.html",
-        {**context, "forms": forms},
+        {**context, "forms": forms, "with_services": services_offered()},
         section="platforms",
         status=status,
     )

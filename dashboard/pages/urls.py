@@ -15,6 +15,7 @@ from dashboard.pages import (
     entrance,
     files,
     home,
+    homeservers,
     messages,
     people,
     people_me,
@@ -113,6 +114,22 @@ urlpatterns = [
     path("agents/<int:agent_id>/lift/", agents.agent_lift, name="agent_lift"),
     path("platforms/", platforms.platforms, name="platforms"),
     path("platforms/logins/", platforms.platform_logins, name="platform_logins"),
+    path("platforms/homeservers/", homeservers.homeservers, name="homeservers"),
+    path("platforms/homeservers/list/", homeservers.homeservers_list, name="homeservers_list"),
+    path("platforms/homeservers/new/", homeservers.homeserver_add, name="homeserver_add"),
+    path(
+        "homeservers/<uuid:service_id>/file/", homeservers.homeserver_file, name="homeserver_file"
+    ),
+    path(
+        "homeservers/<uuid:service_id>/agents/",
+        homeservers.homeserver_ghost,
+        name="homeserver_ghost",
+    ),
+    path(
+        "homeservers/<uuid:service_id>/remove/",
+        homeservers.homeserver_remove,
+        name="homeserver_remove",
+    ),
     path("platforms/<slug:platform>/add/", platforms.login_add, name="login_add"),
     path(
         "logins/<uuid:login_id>/encryption/", encryption.login_encryption, name="login_encryption"

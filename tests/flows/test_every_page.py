@@ -16,6 +16,7 @@ from django.urls import reverse
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from agentapp.appservices.models import ApplicationService, Ghost
 from agentapp.commands import links
 from agentapp.commands.models import CommandCall
 from agentapp.drafts.models import Draft
@@ -35,8 +36,8 @@ from agentapp.presence import arrivals
 from agentapp.presence.models import Doorway
 from agentapp.tools.models import ToolCall
 from agentapp.turns.models import Turn
-from bots.matrix.login import packed
 from bots.matrix.credentials import Login
+from bots.matrix.login import packed
 from tests.fakes.model_server import ModelServer
 from tests.flows.conftest import PHONE, WIDE, Opener
 from tests.flows.stage import Stage, make_stage, make_user
@@ -58,6 +59,7 @@ OF_AN_OWNER: dict[str, Callable[[Stage], str]] = {
     "turn": lambda stage: reverse("turn", args=[Turn.objects.filter(agent=stage.agent)[0].pk]),
     "platforms": lambda _: reverse("platforms"),
     "encryption": lambda stage: reverse("login_encryption", args=[with_keys(stage)]),
+    "homeservers": lambda stage: reverse("homeservers") + handing_over(stage),
     "people": lambda _: reverse("people"),
     "person": lambda stage: reverse("person", args=[remembered(stage).person_id]),
     "memory_edit": lambda stage: reverse("memory_edit", args=[remembered(stage).pk]),
@@ -70,6 +72,26 @@ OF_AN_OWNER: dict[str, Callable[[Stage], str]] = {
     "second factor": lambda _: reverse("mfa_index"),
     "nothing here": lambda _: "/nothing/here/",
 }
+
+
+def handing_over(stage: Stage) -> str:
+    """Have one homeserver hand over, with an agent that lives there, and one wait for its file."""
+    for domain, health in (("green.example", "failing"), ("other.example", "starting")):
+        service, _ = ApplicationService.objects.get_or_create(
+            workspace=stage.workspace,
+            platform="matrix",
+            domain=domain,
+            defaults={
+                "address": f"https://{domain}",
+                "prefix": "agent-",
+                "health": health,
+                "last_error": "The homeserver does not answer." if health == "failing" else "",
+            },
+        )
+        if health == "failing":
+            account = stage.agent.accounts.get(platform="matrix")
+            Ghost.objects.get_or_create(account=account, defaults={"service": service})
+    return ""
 
 
 def with_keys(stage: Stage) -> uuid.UUID:
