@@ -72,7 +72,8 @@ def went_on(what: str, kills: int, figures: dict[str, float]) -> bool:
 def _storm(kills: int, *, log: Path, figures: dict[str, float]) -> bool:
     # Nothing of Django may be imported before it is set up.
     from tests.fakes.model_server import ModelServer
-    from tests.faults.storm import Storm, rage
+    from tests.faults.course import rage
+    from tests.faults.storm import Storm
     from tests.faults.victims import nursery
 
     begun = time.monotonic()

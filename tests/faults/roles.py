@@ -32,6 +32,9 @@ from bots.delivery import Delivery
 from bots.host import Host, Maker, holder_name
 from bots.local.client import LocalConnector
 from bots.matrix.client import MatrixConnector
+from bots.matrix.ghosts.haunting import close_wires
+from bots.matrix.ghosts.reader import ServiceReader
+from bots.readers import ReaderMaker
 from tests.faults.errands import ERRAND_OF, ERRANDS
 
 # What waits for its turn in a host waits less here.
@@ -176,16 +179,19 @@ def serve(*, seconds: float) -> None:
     """Run the Matrix logins as the bots process does, for a while."""
     haste = mock.patch.multiple(delivery, **HASTE)
     with haste, override_settings(MATRIX_ALLOW_PRIVATE=True):
-        asyncio.run(_serve(seconds, {"matrix": MatrixConnector}))
+        asyncio.run(_serve(seconds, {"matrix": MatrixConnector}, {"matrix": ServiceReader}))
 
 
-async def _serve(seconds: float, makers: dict[str, Maker]) -> None:
+async def _serve(
+    seconds: float, makers: dict[str, Maker], readers: dict[str, ReaderMaker] | None = None
+) -> None:
     bridge, stop = Bridge(), asyncio.Event()
-    host = Host(makers=makers, bridge=bridge)
+    host = Host(makers=makers, readers=readers, bridge=bridge)
     running = asyncio.create_task(host.run(stop))
     await asyncio.sleep(seconds)
     stop.set()
     await running
+    await close_wires(bridge)
     bridge.close()
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import count, cycle
 from typing import Any
 
 from django.db import connection
@@ -26,20 +25,16 @@ from tests.fakes.connecting import connect, give_budget
 from tests.fakes.model_server import ModelServer
 from tests.faults import roles
 from tests.faults.beside import Beside
-from tests.faults.errands import ERRAND_OF
 from tests.faults.victims import Nursery
 
 KILLS_PER_ROOM = 100  # a member may ask an agent 60 times a day
 LEASE_PASSES = 25  # seconds; longer than the leases of lanes and pieces
 BACK_OFF_PASSES = 60  # seconds; longer than a piece waits that did not arrive
-STOP_EVERY, SEND_EVERY = 3, 2  # answers
-RACE_EVERY, POISON_EVERY = 2, 7
 RACERS = 3  # processes of each role
 # Where everybody dies who touches a certain message; the last of them is the last one to try.
 DEADLY = ("lane.claimed", "decision.written", "turn.begun", "prompt.assembled", "call.opened")
 # What a text may hold to harm whoever reads it.
 HOSTILE = "\x00 \ud800 \u202e \u200b \x1b[2J {% now %} </untrusted>"
-BESIDE = 4  # kills of something else, for each answer
 AT_ONCE = 2  # rooms in which something is asked before processes are killed
 LEAVE_IT_OPEN = {"piece.claimed", "piece.leaving"}  # so that somebody has to look for the piece
 LIVES = 3  # processes killed over the same piece of work; one more has to be left
@@ -337,42 +332,3 @@ def _until_nobody_is_amid_something() -> None:
 def tokens(text: str) -> Iterable[str]:
     """Return the questions that a text answers."""
     return _TOKEN.findall(text)
-
-
-def ways() -> Iterator[tuple[str, ...]]:
-    """Return for ever which points are died at on an answer's way, so that all of them come up.
-
-    A member's page or an owner's click is cut off now and then, a worker at `LIVES` points, and a
-    sender at as many: one of them after the piece has left, since nothing leaves twice.
-    """
-    of = {
-        role: [point for point in roles.WEB_POINTS if roles.ROLE_OF[point] == role]
-        for role in roles.ROLES
-    }
-    leaves = of["send"].index("piece.left")
-    before, after = of["send"][:leaves], of["send"][leaves:]
-    for n in count():
-        chosen = {of["say"][n % 2], after[n % len(after)], *of["approve"][: n % 2], *of["look"]}
-        for points, some in ((of["work"], LIVES), (before, LIVES - 1)):
-            chosen |= {points[(n * some + k) % len(points)] for k in range(some)}
-        yield tuple(point for point in roles.WEB_POINTS if point in chosen)
-
-
-def rage(storm: Storm, *, kills: int) -> None:
-    """Kill on the way of answer after answer and beside it; suspend and deliver now and then."""
-    beside = cycle(ERRAND_OF)
-    for n, points in enumerate(ways()):
-        if storm.kills.total() - storm.more + len(storm.survivors) >= kills:
-            return
-        storm.kill_at(*points)
-        for _ in range(BESIDE):
-            storm.kill_beside(next(beside))
-        if n % STOP_EVERY == 0:
-            storm.stop_amid_sending()
-            storm.send_without_right()
-        if n % RACE_EVERY == 0:
-            storm.race(*points)
-        if n % POISON_EVERY == 1:
-            storm.poison()
-        if n % SEND_EVERY == 0:
-            roles.send()

@@ -10,9 +10,9 @@ from tests.bots.matrix import test_encryption_kills, test_files
 from tests.bots.matrix import test_storm as test_matrix
 from tests.faults import roles
 from tests.faults.conftest import Begin
+from tests.faults.course import rage
 from tests.faults.errands import ERRAND_OF
 from tests.faults.scale import number
-from tests.faults.storm import rage
 from tests.faults.victims import ROOT
 
 KILLS = number("kills", 500)  # `make faults` goes on for longer
