@@ -70,10 +70,11 @@ def nursery(*, log: Path, mutation: str = "") -> Iterator[Nursery]:
     if process.poll() is not None:
         _process.cache_clear()
         process = _process()
+    begun = _log_size()
     try:
         yield Nursery(process, mutation)
     finally:
-        log.write_bytes(_LOG.read())
+        log.write_bytes(_logged(begun))
 
 
 _LOG: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - what every victim wrote, to the end
@@ -92,8 +93,17 @@ def _process() -> subprocess.Popen[str]:
     )
     atexit.register(_end, process)
     assert process.stdout is not None
-    assert process.stdout.readline(), _LOG.read()[-2000:]
+    assert process.stdout.readline(), _logged(0)[-2000:]
     return process
+
+
+def _log_size() -> int:
+    return os.fstat(_LOG.fileno()).st_size
+
+
+def _logged(since: int) -> bytes:
+    """Return what victims wrote from a place on; where they write next stays as it is."""
+    return os.pread(_LOG.fileno(), _log_size() - since, since)
 
 
 def _end(process: subprocess.Popen[str]) -> None:
