@@ -176,7 +176,9 @@ class _Socket:
 
     def _session_key(self) -> str:
         cookies = parse_cookie(self._headers.get(b"cookie", b"").decode("latin-1"))
-        return str(cookies.get(settings.SESSION_COOKIE_NAME, ""))
+        given = str(cookies.get(settings.SESSION_COOKIE_NAME, ""))
+        # Keys are read for several pages at once: an odd one must not fail the others' read.
+        return given if given.isascii() and given.isalnum() else ""
 
 
 class Allowance:

@@ -253,8 +253,10 @@ class Hub:
     async def _renew_rights(self) -> None:
         """Read rights again before they are too old, so that what is told waits for no read."""
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            begun = time.monotonic()
             await self._verdicts.renew({link.user_id for link in self.links})
+            taken = time.monotonic() - begun
+            await asyncio.sleep(max(RENEW_SECONDS - taken, RENEW_SECONDS / 4))
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

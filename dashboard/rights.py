@@ -13,12 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
-from django.db.models.expressions import RawSQL
 from django.utils.crypto import constant_time_compare
 
 from agentapp.foundation.clock import GreenroomNow
 from agentapp.identity.models import Account, Agent, Room, Seat, User, Workspace
 from agentapp.identity.policy import visible_to_each
+from agentapp.identity.sight import listed
 from agentapp.turns.models import Turn
 from dashboard.topics import Rights
 
@@ -40,12 +40,12 @@ def logins(session_keys: Collection[str]) -> dict[str, Login]:
     Nothing is written: a socket cannot hand out a new cookie.
     """
     sessions = Session.objects.filter(
-        session_key__in=_listed(session_keys, "text"), expire_date__gt=GreenroomNow()
+        session_key__in=listed(session_keys, "text"), expire_date__gt=GreenroomNow()
     ).values_list("session_key", "session_data")
     contents = {key: _said_by(data) for key, data in sessions}
     claimed = {user_id for user_id, _ in contents.values() if user_id is not None}
     people = list(
-        User.objects.filter(is_active=True, pk__in=_listed(claimed, "bigint")).values_list(
+        User.objects.filter(is_active=True, pk__in=listed(claimed)).values_list(
             "pk", "password", "is_superuser", "is_staff"
         )
     )
@@ -61,9 +61,9 @@ def logins(session_keys: Collection[str]) -> dict[str, Login]:
 def rights_of(user_ids: Collection[int]) -> dict[int, Rights]:
     """Return what each user may see at this moment; who is gone is missing.
 
-    Eight queries, however many users there are. Those who see the same share their sets.
+    Some fifteen queries, however many users there are. Those who see the same share their sets.
     """
-    asked = _listed(user_ids, "bigint")
+    asked = listed(user_ids)
     people = User.objects.filter(is_active=True, pk__in=asked)
     admins = dict(people.values_list("pk", "is_superuser"))
     agents, rooms = visible_to_each(Agent, user_ids), visible_to_each(Room, user_ids)
@@ -97,11 +97,6 @@ def agents_of_turns(turn_ids: Collection[int]) -> dict[int, int]:
     return dict(Turn.objects.filter(pk__in=list(turn_ids)).values_list("pk", "agent_id"))
 
 
-def _listed(values: Collection[Any], of_type: str) -> RawSQL:
-    """Return values for `__in` as one parameter: thousands of them cost more than the read."""
-    return RawSQL(f"SELECT unnest(%s::{of_type}[])", [list(values)])  # noqa: S611  (our own type)
-
-
 def _grouped(pairs: Iterable[tuple[int, int]]) -> dict[int, frozenset[int]]:
     found: dict[int, set[int]] = {}
     for first, second in pairs:
@@ -132,7 +127,7 @@ def _marks_of(password: str) -> tuple[str, ...]:
 
 def _roles(flags: Mapping[int, Iterable[object]]) -> dict[int, tuple[object, ...]]:
     held: dict[int, list[object]] = {pk: list(own) for pk, own in flags.items()}
-    seats = Seat.objects.filter(user__in=_listed(held, "bigint")).order_by("workspace_id", "role")
+    seats = Seat.objects.filter(user__in=listed(held)).order_by("workspace_id", "role")
     for user_id, workspace_id, role in seats.values_list("user_id", "workspace_id", "role"):
         held[user_id].append((workspace_id, role))
     return {user_id: tuple(roles) for user_id, roles in held.items()}

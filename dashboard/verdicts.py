@@ -27,19 +27,23 @@ class Verdicts:
         now = time.monotonic()
         oldest = max(now - LONGEST_SECONDS, self._right_since)
         known = {pk: one for pk in user_ids if (one := self._known.get(pk)) and one[0] >= oldest}
+        self._wanted.update(dict.fromkeys(user_ids, now))
         if len(known) == len(user_ids):
-            self._wanted.update(dict.fromkeys(user_ids, now))
             return {pk: seen for pk, (_, seen) in known.items()}
         # For all of them: what is known of the others grows older during the read.
-        return await self.read(user_ids)
+        return await self._read(
+            user_ids, not_before=max(now - LONGEST_SECONDS / 2, self._right_since)
+        )
 
     async def read(self, user_ids: Collection[int]) -> dict[int, Rights]:
         """Return what each of these users may see from now on, whatever was known."""
         self._wanted.update(dict.fromkeys(user_ids, time.monotonic()))
         return await self._read(user_ids)
 
-    async def _read(self, user_ids: Collection[int]) -> dict[int, Rights]:
-        found, begun_at = await self._rights.ask(user_ids)
+    async def _read(
+        self, user_ids: Collection[int], *, not_before: float | None = None
+    ) -> dict[int, Rights]:
+        found, begun_at = await self._rights.ask(user_ids, not_before=not_before)
         for user_id in user_ids:
             if begun_at >= self._known.get(user_id, (0.0,))[0]:
                 self._known.pop(user_id, None)

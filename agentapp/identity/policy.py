@@ -18,8 +18,9 @@ from django.db.models import Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from agentapp.foundation.errors import AgentError, NotFound, Refused
-from agentapp.foundation.prepared import prepared
+from agentapp.foundation.prepared import array, prepared
 from agentapp.identity.models import Agent, Participant, Room, Seat, User, Workspace
+from agentapp.identity.sight import rooms_of_each
 
 HOST = "host"
 Viewer = User | AnonymousUser
@@ -52,7 +53,7 @@ _TO_EACH = """
     SELECT array_agg(id), seen FROM (
         SELECT id, CASE WHEN is_superuser THEN ARRAY({every}) WHEN is_guest THEN ARRAY({guests})
             ELSE ARRAY({others}) END AS seen
-        FROM agentapp_user AS asker WHERE id = ANY(%s) AND is_active
+        FROM agentapp_user AS asker WHERE id = ANY(%s::bigint[]) AND is_active
     ) AS each GROUP BY seen
 """
 
@@ -83,15 +84,17 @@ def visible_to_each(
 ) -> dict[int, frozenset[int]]:
     """Return by user id what `visible` returns for each of them, as one of its columns.
 
-    By the same rules, in one query. Users who see the same share one set; who is gone, or no
-    longer active, is missing. `column` holds numbers.
+    By the same rules, in one query (for rooms, `sight` has one per rule). Users who see the same
+    share one set; who is gone, or no longer active, is missing. `column` holds numbers.
 
     Raises:
         Unscoped: As `visible`.
     """
+    if model is Room and column == "pk":
+        return rooms_of_each(user_ids)
     query, parameters = _to_each(model, column)
     with connection.cursor() as cursor:
-        cursor.execute(query, [*parameters, list(user_ids)])
+        cursor.execute(query, [*parameters, array(user_ids, "bigint")])
         groups = [(ids, frozenset(seen)) for ids, seen in cursor.fetchall()]
     return {user_id: seen for ids, seen in groups for user_id in ids}
 

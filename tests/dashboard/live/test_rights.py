@@ -15,7 +15,7 @@ from dashboard.topics import Rights
 from tests.dashboard.live.sockets import session_of
 from tests.town import Town, make_town, make_user
 
-QUERIES_FOR_RIGHTS = 8
+QUERIES_FOR_RIGHTS = 14
 QUERIES_FOR_LOGINS = 3
 
 
