@@ -101,6 +101,7 @@ def opened(service: ApplicationService) -> Service:
     )
 
 
+@transaction.atomic
 def registration(*, service_id: uuid.UUID, by: User) -> str:
     """Return the file that makes a homeserver know a service; it holds both tokens.
 
