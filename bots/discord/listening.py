@@ -129,8 +129,7 @@ class Listener:
         """Hear of an emoji."""
         if payload.channel_id in self._book.marks:
             place = Place(str(payload.channel_id))
-            now = discord.utils.utcnow()
-            reaction = parse_reaction(payload, viewer=self._viewer, place=place, at=now)
+            reaction = parse_reaction(payload, viewer=self._viewer, place=place)
             self._put(Heard(place, (reaction,)))
 
     def lost(self, channel_id: int, reason: str) -> None:

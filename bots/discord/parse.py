@@ -102,12 +102,11 @@ def parse_deletion(message_id: int, *, viewer: Viewer, place: Place) -> Incoming
 
 
 def parse_reaction(
-    payload: discord.RawReactionActionEvent, *, viewer: Viewer, place: Place, at: datetime
+    payload: discord.RawReactionActionEvent, *, viewer: Viewer, place: Place
 ) -> IncomingReaction:
     """Return that somebody put or took an emoji.
 
-    Args:
-        at: When it was heard: Discord does not say when it happened.
+    Discord does not say when; it counts from when it is taken in, by the database's clock.
     """
     person = payload.member
     kind = AuthorKind.BOT if person is not None and person.bot else AuthorKind.HUMAN
@@ -119,7 +118,6 @@ def parse_reaction(
         author=Author(str(payload.user_id), person.display_name if person else "", kind),
         emoji=emoji_name(payload.emoji),
         present=payload.event_type == "REACTION_ADD",
-        changed_at=at,
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
+from itertools import count
 
 import pytest
+from discord import utils
 
 from agentapp.conversation.models import Attachment, Message, Reaction
 from agentapp.drafts.models import Draft, Outbound
@@ -97,6 +100,29 @@ def test_edits_removals_and_reactions_reach_the_record(live_cast: Cast, discord:
 
     run(work)
     assert Message.objects.filter(room=room_of(tea), deleted_at__isnull=False).count() == 2
+
+
+def test_a_clock_that_jumps_back_keeps_the_order_of_reactions(
+    live_cast: Cast, discord: Discord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = discord.bot("ada")
+    pond = discord.guild("Pond", bot)
+    tea, ann = pond.channel("tea"), pond.member("ann")
+    login_agent(live_cast, live_cast.ada, bot)
+    right, looks = utils.utcnow, count()
+    monkeypatch.setattr(utils, "utcnow", lambda: right() - timedelta(hours=next(looks)))
+
+    async def work(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await let_into(bridge, live_cast, live_cast.ada, tea)
+            said = await bridge.call(ann.says, tea, "Tea?")
+            await bridge.call(ann.reacts, said, "👍")
+            await bridge.call(ann.unreacts, said, "👍")
+            await bridge.call(ann.says, tea, "No")
+            await eventually(bridge, partial(record_of, tea), ["Tea?", "No"])
+
+    run(work)
+    assert [one.is_present for one in Reaction.objects.all()] == [False]
 
 
 def test_it_reacts_edits_and_takes_back(live_cast: Cast, discord: Discord) -> None:
