@@ -30,4 +30,4 @@ RUN python -m compileall -q agentapp bots dashboard \
 USER greenroom
 VOLUME /data
 EXPOSE 8000
-CMD ["python", "-m", "uvicorn", "dashboard.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--workers", "1", "--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "2", "--ws-max-size", "65536"]
+CMD ["python", "-m", "uvicorn", "dashboard.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--workers", "1", "--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "2", "--ws-max-size", "65536", "--ws-per-message-deflate", "false"]
