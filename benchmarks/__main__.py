@@ -9,7 +9,10 @@ import json
 import subprocess
 import sys
 
-MEASUREMENTS = ("pipeline", "concurrency", "gateway", "recall", "live", "accounts", "soak")
+MEASUREMENTS = (
+    *("pipeline", "concurrency", "gateway", "recall"),
+    *("live", "accounts", "matrix_scale", "soak"),
+)
 
 
 def main(names: list[str]) -> int:

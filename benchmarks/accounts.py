@@ -101,8 +101,8 @@ def _give(platform: str, logins: list[Login]) -> None:
     from agentapp.identity.services.agents import create_agent
     from agentapp.identity.services.logins import add_login
     from agentapp.identity.services.tenancy import create_workspace
-    from bots.matrix.login import packed
     from bots.matrix.credentials import Login as MatrixLogin
+    from bots.matrix.login import packed
 
     owner = User.objects.create_user(username=f"owner{time.monotonic_ns()}")
     workspace = create_workspace(user=owner, name="Bench")

@@ -62,6 +62,11 @@ class Synapse:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int:
+        """The running server's process; 0 while there is none."""
+        return self._process.pid if self._process else 0
+
     def start(self, **settings: object) -> None:
         """Start it and wait until it answers; `settings` replace those of the tests."""
         if not PYTHON.exists():

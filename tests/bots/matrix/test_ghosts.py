@@ -20,6 +20,7 @@ from agentapp.identity.models import Account
 from agentapp.intake.departures import end_login
 from agentapp.intake.models import Lane
 from agentapp.intake.parcels import accept_parcels
+from agentapp.presence.models import Membership
 from bots.bridge import Bridge
 from bots.matrix.ghosts import reader
 from tests.bots.matrix import ghosts
@@ -116,7 +117,7 @@ def test_from_the_registration_file_to_an_invitation(
 
 
 def invited_into(room: str) -> list[int]:
-    rows = Event.objects.filter(type="membership.invited", room__external_id=room)
+    rows = Membership.objects.filter(room__external_id=room, state=Membership.State.INVITED)
     return list(rows.values_list("agent_id", flat=True))
 
 
