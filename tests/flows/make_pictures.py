@@ -23,8 +23,8 @@ from agentapp.intake.services import post_web_message
 from agentapp.presence.invitations import accept_invitation, waiting_for
 from agentapp.presence.models import Doorway, Membership
 from agentapp.presence.services import add_agent
-from bots.matrix.login import packed
 from bots.matrix.credentials import Login
+from bots.matrix.login import packed
 from tests.bots.matrix.test_rooms import seen_as
 from tests.bots.matrix.world import Member
 from tests.fakes.discord import Discord
