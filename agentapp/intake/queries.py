@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import F
@@ -50,16 +50,21 @@ def standing_reactions(
     )
 
 
-def thinking_in(*, agent_id: int, platform: str) -> list[str]:
-    """Return the rooms for which a model works on an agent's words now; one query."""
-    return list(
-        Turn.objects.filter(
-            agent_id=agent_id,
-            room__platform=platform,
-            status__in=[Turn.Status.QUEUED, Turn.Status.RUNNING],
-            decision=Turn.Decision.RESPOND,
-        ).values_list("room__external_id", flat=True)
-    )
+def thinking_in(asked: Sequence[tuple[int, str]]) -> list[list[str]]:
+    """Return the rooms for which a model works on an agent's words now; one query for all.
+
+    Args:
+        asked: Agents, each with the platform of its rooms. The answers are in their order.
+    """
+    rows = Turn.objects.filter(
+        agent_id__in={agent_id for agent_id, _ in asked},
+        status__in=[Turn.Status.QUEUED, Turn.Status.RUNNING],
+        decision=Turn.Decision.RESPOND,
+    ).values_list("agent_id", "room__platform", "room__external_id")
+    rooms: dict[tuple[int, str | None], list[str]] = {}
+    for agent_id, platform, room in rows:
+        rooms.setdefault((agent_id, platform), []).append(str(room))
+    return [rooms.get(one, []) for one in asked]
 
 
 def rooms_inside(*, agent_id: int, account_id: uuid.UUID, on_the_way: bool = True) -> set[str]:

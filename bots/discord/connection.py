@@ -63,9 +63,7 @@ class Connection:
         self._commands = Commands(account=account, bridge=bridge)
         self._answering: set[asyncio.Task[None]] = set()
         self._typing = Typing(
-            thinking=partial(
-                bridge.call, partial(thinking_in, agent_id=account.agent_id, platform=PLATFORM)
-            ),
+            thinking=partial(bridge.together, thinking_in, (account.agent_id, PLATFORM)),
             renew_seconds=TYPING_SECONDS,
             show=self.show_typing,
         )

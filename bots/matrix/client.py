@@ -250,8 +250,7 @@ class MatrixConnector:
         self._harvester = harvester
         typing = Typing(
             thinking=partial(
-                self._bridge.call,
-                partial(thinking_in, agent_id=self._account.agent_id, platform=PLATFORM),
+                self._bridge.together, thinking_in, (self._account.agent_id, PLATFORM)
             ),
             renew_seconds=TYPING_RENEW_SECONDS,
             show=self._show_typing,
