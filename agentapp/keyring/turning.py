@@ -11,7 +11,8 @@ from django.db.models import F
 from agentapp.foundation.database import refuse_open_transaction, released_connection
 from agentapp.foundation.errors import Conflict, Invalid
 from agentapp.identity.models import Account, User
-from agentapp.identity.services.logins import managed_login, open_login, try_again
+from agentapp.identity.services.logins import managed_login, try_again
+from agentapp.identity.services.opening import open_login
 from agentapp.keyring import queries
 from agentapp.keyring.changes import KeyName, KeyText, MadeKeys
 from agentapp.keyring.makers import KeyMaker, maker_for

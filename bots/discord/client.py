@@ -17,7 +17,7 @@ from agentapp.foundation.envelope import (
 from agentapp.foundation.errors import Refused
 from agentapp.identity.services import connections
 from agentapp.identity.services.leases import HeldAccount
-from agentapp.identity.services.logins import open_login
+from agentapp.identity.services.opening import open_login
 from bots.bridge import Bridge
 from bots.connector import Accept, NotSent
 from bots.discord import cards

@@ -20,7 +20,7 @@ from agentapp.commands.shapes import Call
 from agentapp.foundation import faults
 from agentapp.foundation.envelope import Place
 from agentapp.identity.services.leases import HeldAccount
-from agentapp.identity.services.logins import open_login
+from agentapp.identity.services.opening import open_login
 from agentapp.intake import queries
 from agentapp.intake.batches import accept_batch
 from agentapp.intake.seen import Batch, Left, Remark, RoomNews

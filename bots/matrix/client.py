@@ -17,7 +17,7 @@ from agentapp.foundation.envelope import (
 )
 from agentapp.foundation.errors import AgentError
 from agentapp.identity.services.leases import HeldAccount
-from agentapp.identity.services.logins import keep_secret, open_login
+from agentapp.identity.services.opening import keep_secret, open_login
 from agentapp.intake.batches import ENCRYPTED_NOTICE
 from agentapp.intake.queries import is_encrypted, rooms_inside, thinking_in
 from bots.bridge import Bridge

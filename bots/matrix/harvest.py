@@ -15,21 +15,13 @@ from bots.matrix.backfill import Event
 from bots.matrix.crypt.machine import Crypt
 from bots.matrix.crypt.reading import Late
 from bots.matrix.gathering import Gatherer, RoomEvents
-from bots.matrix.parse import (
-    PLATFORM,
-    Parsed,
-    Reader,
-    Said,
-    TakenBack,
-    Viewer,
-    id_of,
-    parse_event,
-)
+from bots.matrix.parse import PLATFORM, Parsed, Said, TakenBack, id_of, parse_event
 from bots.matrix.recent import Recent
 from bots.matrix.rooms import RoomView, parse_departure, parse_invite
 from bots.matrix.settle import Settler
 from bots.matrix.transport import Homeserver
 from bots.matrix.typed import call_in
+from bots.matrix.viewing import Reader, Viewer
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import unescape
 from urllib.parse import unquote
@@ -21,6 +21,7 @@ from agentapp.foundation.envelope import (
     Place,
 )
 from bots.matrix.files import FILES, caption_of, described, files_of
+from bots.matrix.viewing import Viewer
 
 PLATFORM = "matrix"
 MAX_ID = 255  # characters of an id
@@ -33,31 +34,6 @@ _FALLBACK = re.compile(r"\A(?:> ?<@|> ?\* <@)[^\n]*\n(?:>[^\n]*\n)*\n?")
 _PILL = re.compile(r"https://matrix\.to/#/(@[^\"'?#<>\s]{1,300}|%40[^\"'?#<>\s]{1,300})")
 
 Event = Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """An agent that is in a room."""
-
-    agent_id: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Whose eyes these are: one login in one workspace.
-
-    Attributes:
-        agents: The agents for which it reads, itself among them, by user id.
-    """
-
-    workspace_id: int
-    user_id: str
-    agents: Mapping[str, Reader] = field(default_factory=dict)
-
-    def own(self) -> Collection[str]:
-        """Return the user ids of those for which it reads."""
-        return self.agents.keys() or {self.user_id}
 
 
 @dataclass(frozen=True, slots=True)

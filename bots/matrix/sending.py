@@ -11,7 +11,7 @@ from agentapp.foundation.errors import AgentError
 from bots.connector import NotSent, SendRefused, TooLate
 from bots.matrix.backfill import events_of
 from bots.matrix.errors import Limited, Rejected
-from bots.matrix.parse import Said, Viewer, parse_event, thread_in_clear
+from bots.matrix.parse import Said, parse_event, thread_in_clear
 from bots.matrix.power import Powers
 from bots.matrix.recent import Known, Recent
 from bots.matrix.render import (
@@ -23,6 +23,7 @@ from bots.matrix.render import (
 )
 from bots.matrix.sealing import Sealing
 from bots.matrix.transport import Homeserver
+from bots.matrix.viewing import Viewer
 
 logger = logging.getLogger(__name__)
 

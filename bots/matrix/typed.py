@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from agentapp.commands.registry import parse
 from agentapp.commands.shapes import Call
-from bots.matrix.parse import PLATFORM, Said, Viewer, short_name
+from bots.matrix.parse import PLATFORM, Said, short_name
 from bots.matrix.recent import Recent
 from bots.matrix.rooms import RoomView
+from bots.matrix.viewing import Viewer
 
 
 def call_in(view: RoomView, said: Said, *, viewer: Viewer, recent: Recent) -> Call | None:

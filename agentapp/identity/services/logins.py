@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from typing_extensions import override
 
 from agentapp.events import services as events
 from agentapp.foundation.clock import GreenroomNow
@@ -18,26 +16,12 @@ from agentapp.foundation.secrets import marks, seal, unseal
 from agentapp.identity import platforms, policy
 from agentapp.identity.models import Account, Agent, Identity, User
 from agentapp.identity.policy import Verb
+from agentapp.identity.services.opening import COLUMN, TABLE
 from agentapp.identity.services.people import LOCAL
-
-TABLE, COLUMN = "agentapp_account", "secret"
 
 
 class LoginTaken(Conflict):
     """Another agent has this login already. One login belongs to one agent."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedLogin:
-    """A login's secret in plain words, and where it had read to."""
-
-    secret: str
-    cursor: dict[str, object]
-
-    @override
-    def __repr__(self) -> str:
-        """Return it without its secret."""
-        return f"<opened login at {self.cursor!r}>"
 
 
 class SecondLogin(Conflict):
@@ -290,31 +274,3 @@ def _take_handle(agent: Agent, platform: str, external_id: str, name: str) -> No
             "person": None,
         },
     )
-
-
-def open_login(*, account_id: uuid.UUID) -> OpenedLogin:
-    """Return a login's secret and cursor; one query.
-
-    Raises:
-        NotFound: It was removed. SecretUnreadable: Its key is missing.
-    """
-    account = Account.objects.filter(pk=account_id).only("secret", "cursor").first()
-    if account is None:
-        raise NotFound
-    secret = ""
-    if account.secret:
-        secret = unseal(table=TABLE, pk=account.pk, column=COLUMN, sealed=account.secret)
-    return OpenedLogin(secret, account.cursor if isinstance(account.cursor, dict) else {})
-
-
-def keep_secret(*, account_id: uuid.UUID, fence: int, secret: str, token: str = "") -> bool:
-    """Store a login's renewed secret, unless another process runs it by now. Returns whether.
-
-    Args:
-        token: As in `add_login`.
-    """
-    sealed = seal(table=TABLE, pk=account_id, column=COLUMN, text=secret)
-    kept = Account.objects.filter(
-        pk=account_id, fence=fence, lease_until__gt=GreenroomNow()
-    ).update(secret=sealed, secret_mark=marks(token or secret)[0])
-    return bool(kept)

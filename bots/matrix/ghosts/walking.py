@@ -21,11 +21,12 @@ from bots.matrix.gathering import RoomEvents
 from bots.matrix.ghosts.parcels import invite_of, membership_in, subject_of
 from bots.matrix.ghosts.rooms import GhostView, load
 from bots.matrix.harvest import Harvest, Harvester
-from bots.matrix.parse import PLATFORM, Reader, time_of
+from bots.matrix.parse import PLATFORM, time_of
 from bots.matrix.recent import Recent
 from bots.matrix.rooms import parse_invite
 from bots.matrix.settle import Settler
 from bots.matrix.transport import Homeserver
+from bots.matrix.viewing import Reader
 
 SINCE = "parcels"  # what is read was said while somebody was there
 

@@ -16,13 +16,8 @@ from agentapp.identity import platforms
 from agentapp.identity.models import Account, Agent
 from agentapp.identity.platforms import Proven
 from agentapp.identity.services.agents import create_agent
-from agentapp.identity.services.logins import (
-    LoginTaken,
-    add_login,
-    connect,
-    ended,
-    keep_secret,
-)
+from agentapp.identity.services.logins import LoginTaken, add_login, connect, ended
+from agentapp.identity.services.opening import keep_secret
 from tests.cast import SPEC, Cast
 
 KEY_ONE, KEY_TWO = (f"{name}:{letter * 43}=" for name, letter in (("k1", "A"), ("k2", "B")))

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from agentapp.identity.models import Account, Identity
-from agentapp.identity.services.logins import open_login
+from agentapp.identity.services.opening import open_login
 from bots.bridge import Bridge
 from bots.matrix.login import unpacked
 from tests.bots.matrix.world import Member, matrix_host, membership_of

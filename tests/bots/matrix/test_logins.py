@@ -16,7 +16,8 @@ from agentapp.foundation.errors import Unavailable
 from agentapp.identity.models import Account
 from agentapp.identity.platforms import WrongAnswer
 from agentapp.identity.services.agents import archive_agent
-from agentapp.identity.services.logins import LoginTaken, connect, open_login
+from agentapp.identity.services.logins import LoginTaken, connect
+from agentapp.identity.services.opening import open_login
 from agentapp.intake.departures import end_login
 from agentapp.notifications.models import Notification
 from bots import host as hosting

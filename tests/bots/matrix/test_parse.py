@@ -17,11 +17,11 @@ from bots.matrix.parse import (
     Said,
     TakenBack,
     Unreadable,
-    Viewer,
     mentions_of,
     parse_event,
 )
 from bots.matrix.rooms import RoomView, parse_departure, parse_invite
+from bots.matrix.viewing import Viewer
 
 ME, ANN = "@ada:green.test", "@ann:green.test"
 VIEWER = Viewer(7, ME)

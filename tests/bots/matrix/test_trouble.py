@@ -16,7 +16,8 @@ from agentapp.drafts.models import Outbound
 from agentapp.foundation.envelope import Outgoing
 from agentapp.identity.models import Account, Agent
 from agentapp.identity.services.agents import create_agent
-from agentapp.identity.services.logins import LoginTaken, add_login, open_login
+from agentapp.identity.services.logins import LoginTaken, add_login
+from agentapp.identity.services.opening import open_login
 from agentapp.notifications.models import Notification
 from agentapp.turns.models import Turn
 from bots import host as hosting
