@@ -54,7 +54,8 @@ def test_the_same_login_takes_its_own_token_again_and_a_new_one(cast: Cast) -> N
     give(cast.ada, "@ada:one", "token-1")
     give(cast.ada, "@ada:one", "token-1")
     give(cast.ada, "@ada:one", "token-2")
-    give(of_olga(cast), "@eve:two", "token-1")  # which is nobody's any more
+    taken_over = give(of_olga(cast), "@eve:two", "token-1")  # which is nobody's any more
+    assert taken_over.external_id == "@eve:two"
 
 
 def test_a_login_that_ended_frees_its_token(cast: Cast) -> None:
