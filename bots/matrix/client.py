@@ -269,7 +269,6 @@ class MatrixConnector:
     async def _haunt(self, server: Homeserver) -> None:
         """Be there without listening: what happens is handed to the application service."""
         try:
-            await haunting.agree_on_rooms(server, bridge=self._bridge, account=self._account)
-            await haunting.stay(server)
+            await haunting.stay(server, bridge=self._bridge, account=self._account)
         except LoginLost as error:
             raise self._losing(error) from error

@@ -24,7 +24,8 @@ from bots.matrix.wire import Wire
 
 PULSE_SECONDS = 240.0  # between two questions whether the homeserver still knows a ghost
 MOST_IDLE = 16  # connections that stay open to a homeserver, for all ghosts of a process
-AT_ONCE = 8  # ghosts that come up in one moment
+AT_ONCE = 8  # ghosts that look in one moment
+UNSEEN = "The homeserver no longer shows it the room."
 
 _wires: weakref.WeakKeyDictionary[Bridge, dict[str, Wire]] = weakref.WeakKeyDictionary()
 _gates: weakref.WeakKeyDictionary[Bridge, asyncio.Semaphore] = weakref.WeakKeyDictionary()
@@ -61,8 +62,26 @@ async def verify(server: Homeserver) -> str:
         return await server.whoami()
 
 
-async def agree_on_rooms(server: Homeserver, *, bridge: Bridge, account: HeldAccount) -> None:
-    """Take over which rooms a ghost is in; between two backups that may have changed unheard."""
+async def stay(server: Homeserver, *, bridge: Bridge, account: HeldAccount) -> None:
+    """Be there for ever, as long as the homeserver knows this ghost.
+
+    From time to time its list of rooms is compared with the record: after a backup was brought
+    back, what happened in between is never handed over again.
+
+    Raises:
+        LoginLost, NotReached, Faltering: It does not, or does not answer.
+    """
+    is_first = True
+    while True:
+        await _agree_on_rooms(server, bridge, account, is_first=is_first)
+        is_first = False
+        spread = random.uniform(0.5, 1.0)  # noqa: S311  (spreads requests, guards nothing)
+        await asyncio.sleep(PULSE_SECONDS * spread)
+
+
+async def _agree_on_rooms(
+    server: Homeserver, bridge: Bridge, account: HeldAccount, *, is_first: bool
+) -> None:
     async with _gates.setdefault(bridge, asyncio.Semaphore(AT_ONCE)):
         # The record first: who comes in meanwhile is in the homeserver's list then, not gone.
         listed = partial(rooms_inside, agent_id=account.agent_id, account_id=account.account_id)
@@ -71,32 +90,22 @@ async def agree_on_rooms(server: Homeserver, *, bridge: Bridge, account: HeldAcc
         found = [
             RoomNews((await load(server, room_id)).place()) for room_id in sorted(joined - inside)
         ]
-        gone = [await _departure(server, room_id) for room_id in sorted(inside - joined)]
+        departures = [await _departure(server, room_id) for room_id in sorted(inside - joined)]
+        # How it came to be outside is still to be handed over, if it is not to be seen.
+        gone = [one for one in departures if one.reason != UNSEEN or not is_first]
         if found or gone:
             await bridge.call(accept_batch, _batch(account, found, gone))
 
 
 async def _departure(server: Homeserver, room_id: str) -> Left:
-    """Return how a ghost came to be outside a room, as far as the homeserver still says it."""
+    """Return how a ghost came to be outside a room; who is banned is not shown it."""
     own = server.login.user_id
     try:
         event = await server.state(room_id, "m.room.member", key=own, whole=True)
     except Rejected:
-        return Left(Place(room_id), False, "")
+        return Left(Place(room_id), True, UNSEEN)
     _, reason = membership_in(event)
     return Left(Place(room_id), event.get("sender") != own, reason)
-
-
-async def stay(server: Homeserver) -> None:
-    """Wait for ever, as long as the homeserver knows this ghost.
-
-    Raises:
-        LoginLost, NotReached, Faltering: It does not, or does not answer.
-    """
-    while True:
-        spread = random.uniform(0.5, 1.0)  # noqa: S311  (spreads requests, guards nothing)
-        await asyncio.sleep(PULSE_SECONDS * spread)
-        await server.whoami()
 
 
 def _batch(account: HeldAccount, found: list[RoomNews], gone: list[Left]) -> Batch:
