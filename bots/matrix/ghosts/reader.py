@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 
 from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
 
 from agentapp.appservices import leases
 from agentapp.appservices.leases import HeldService
@@ -64,7 +65,8 @@ class ServiceReader:
         self._servers: dict[str, Homeserver] = {}
         self._inside: dict[str, dict[str, GhostLogin]] = {}
         self._walker = Walker(held=held, bridge=bridge, speaks=self._speaks)
-        self._failures = 0
+        self._failures = 0  # in a row, of what passes
+        self._odd = 0  # in a row, of what does not
         self._forget_at = 0.0  # monotonic
         self._afterwards: set[asyncio.Task[None]] = set()
         self._typing = Typing[tuple[str, str]](
@@ -113,25 +115,24 @@ class ServiceReader:
 
     async def _round(self) -> bool:
         """Take in what waits; say whether there may be more."""
-        # After failures one by one, so that what is wrong with one holds up no other for good.
-        most = AT_ONCE if self._failures < PATIENCE else 1
+        # After such a failure one by one, so that only what is wrong with one is passed over.
+        most = AT_ONCE if not self._odd else 1
         waiting = await self._bridge.call(waiting_parcels, service_id=self._service.id, most=most)
         if not waiting:
             await self._forget()
             return False
         try:
-            walks = await self._walked(by_room(waiting))
-        except (AgentError, DatabaseError):
+            await self._store(waiting, await self._walked(by_room(waiting)))
+        except (AgentError, OperationalError, InterfaceError):
             raise
         except Exception:
             # Strangers write what is in it. Whatever it does to us, it does not do it for ever.
-            logger.exception("a parcel of %s cannot be read", self._service.domain)
-            self._failures += 1
-            if most > 1 or self._failures < PATIENCE:
+            logger.exception("a parcel of %s cannot be taken in", self._service.domain)
+            self._odd += 1
+            if self._odd <= PATIENCE:
                 return True
-            walks = {}
-        await self._store(waiting, walks)
-        self._failures = 0
+            await self._store(waiting, {})
+        self._failures = self._odd = 0
         return len(waiting) == most
 
     async def _walked(self, rooms: dict[str, list[Event]]) -> dict[str, Walk]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from django.db import DataError
 from django.test import override_settings
 
 from agentapp.appservices import leases, parcels, services
@@ -229,8 +230,13 @@ def test_whoever_lost_the_service_writes_nothing(
     assert parcels.waiting_parcels(service_id=service.pk, most=5) == [parcel]
 
 
+@pytest.mark.parametrize("trouble", [KeyError, DataError])
 def test_what_nobody_can_read_holds_nothing_up(
-    live_cast: Cast, synapse: Synapse, service: ApplicationService, monkeypatch: pytest.MonkeyPatch
+    live_cast: Cast,
+    synapse: Synapse,
+    service: ApplicationService,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: type[Exception],
 ) -> None:
     """Neither nonsense in a transaction, nor what makes the reader itself fail each time."""
     ann, _, _, room = a_room_of_ghosts(live_cast, synapse)
@@ -242,7 +248,7 @@ def test_what_nobody_can_read_holds_nothing_up(
 
     async def fails(self: reader.Walker, room_id: str, *args: object, **more: object) -> object:
         if room_id == "!poison":
-            raise KeyError("poison")
+            raise trouble("poison")
         return await walk(self, room_id, *args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(reader.Walker, "walk", fails)
