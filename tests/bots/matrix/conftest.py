@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.db import connection
 from django.test import override_settings
 from django.test.testcases import LiveServerThread
 
@@ -61,3 +62,11 @@ def each_way(
     monkeypatch.setattr(ghosts, "way", request.param)
     if request.param == "ghost":
         ghosts.haunt(live_cast, synapse)
+
+
+@pytest.fixture
+def clock_as_it_was(live_cast: Cast) -> Iterator[None]:
+    """Let the database's clock be right again after a test that moved it."""
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE greenroom_clock SET shift = '0'")

@@ -154,6 +154,7 @@ def test_what_is_said_is_taken_in_once_and_waits_for_each_of_them(
     assert not any(bytes(one.content) for one in Parcel.objects.all())
 
 
+@pytest.mark.usefixtures("clock_as_it_was")
 def test_kills_of_who_takes_it_in_lose_and_double_nothing(
     live_cast: Cast, synapse: Synapse, service: ApplicationService, tmp_path: Path
 ) -> None:

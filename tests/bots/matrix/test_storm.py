@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tests.fakes.synapse import Synapse
 from tests.faults.scale import number, report
 from tests.faults.victims import Nursery, nursery
 
+pytestmark = pytest.mark.usefixtures("clock_as_it_was")
 READING = ("batch.written", "batch.committed")
 WRITING = ("claim.written", "piece.leaving", "piece.left", "piece.marked", "piece.settled")
 BURST = 500  # messages during a cut; a sync shows the last hundred of them
@@ -37,13 +37,6 @@ class Found:
     recorded: list[str]
     answered: list[str]
     heard: list[str]
-
-
-@pytest.fixture(autouse=True)
-def clock_as_it_was(live_cast: Cast) -> Iterator[None]:
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE greenroom_clock SET shift = '0'")
 
 
 @dataclass
