@@ -32,13 +32,17 @@ def released_connection() -> Iterator[None]:
 
 
 def refuse_open_transaction() -> None:
-    """Raise unless the thread is outside every transaction of ours.
+    """Raise unless the thread is outside every transaction of ours."""
+    if in_transaction():
+        raise OpenTransaction
+
+
+def in_transaction() -> bool:
+    """Say whether a transaction of ours is open in this thread.
 
     A test's own enclosing transaction is marked by Django and does not count.
     """
-    blocks = connection.atomic_blocks
-    if any(not getattr(block, "_from_testcase", False) for block in blocks):
-        raise OpenTransaction
+    return any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
 
 
 @contextmanager

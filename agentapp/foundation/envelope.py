@@ -27,13 +27,19 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A room as the platform names it. `kind` is direct, room or thread."""
+    """A room as the platform names it.
+
+    Attributes:
+        kind: direct, room or thread.
+        group: The server that it is part of; "" for none, or where this does not say it.
+    """
 
     external_id: str
     name: str = ""
     kind: str = "room"
     parent: str = ""
     is_public: bool = False
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

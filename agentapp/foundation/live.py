@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Iterable, Mapping
 
 import redis
 from django.db import transaction
@@ -31,16 +32,16 @@ class _Line:
         self._is_busy = False
         self._lock = threading.Lock()
 
-    def send(self, notice: str) -> None:
-        """Send a notice, and what others hand in meanwhile; or leave it to whoever sends now."""
+    def send(self, notices: Iterable[str]) -> None:
+        """Send notices, and what others hand in meanwhile; or leave them to whoever sends now."""
         with self._lock:
-            self._waiting.append(notice)
+            self._waiting += notices
             if self._is_busy:
                 return
             self._is_busy = True
-        while notices := self._taken():
+        while taken := self._taken():
             try:
-                _send(notices)
+                _send(taken)
             except redis.RedisError as error:
                 broker.rest()
                 logger.warning("live notices are off for a moment: %s", type(error).__name__)
@@ -60,8 +61,14 @@ _line = _Line()
 
 def publish(topic: str, **fields: object) -> None:
     """Send one notice now; used for what is not in the database (tokens, typing)."""
-    if not broker.is_resting():
-        _line.send(json.dumps({"t": topic, **fields}))
+    publish_all([(topic, fields)])
+
+
+def publish_all(notices: Iterable[tuple[str, Mapping[str, object]]]) -> None:
+    """Send notices now in one go, from (topic, fields); see `publish`."""
+    written = [json.dumps({"t": topic, **fields}) for topic, fields in notices]
+    if written and not broker.is_resting():
+        _line.send(written)
 
 
 def _send(notices: list[str]) -> None:

@@ -42,6 +42,9 @@ class Limit:
     layer: str
 
 
+_HOST = {name: Limit(value, "host") for name, value in HOST_DEFAULTS.items()}
+
+
 def effective(
     name: str,
     *,
@@ -59,9 +62,24 @@ def effective(
     Raises:
         KeyError: There is no such limit.
     """
-    found = Limit(HOST_DEFAULTS[name], "host")
-    for layer, values in (("workspace", workspace), ("agent", agent), ("room", room)):
-        value = (values or {}).get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
-            found = Limit(value, layer)
+    return every(workspace=workspace, agent=agent, room=room)[name]
+
+
+def every(
+    *,
+    workspace: Mapping[str, object] | None = None,
+    agent: Mapping[str, object] | None = None,
+    room: Mapping[str, object] | None = None,
+) -> Mapping[str, Limit]:
+    """Return all limits by name, each as `effective` does."""
+    layers = {"workspace": workspace, "agent": agent, "room": room}
+    named = [(layer, values) for layer, values in layers.items() if values]
+    if not named:
+        return _HOST
+    found = dict(_HOST)
+    for layer, values in named:
+        for name in found.keys() & values.keys():
+            value = values[name]
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+                found[name] = Limit(value, layer)
     return found

@@ -31,6 +31,7 @@ from agentapp.foundation.errors import AgentError, Conflict
 from agentapp.foundation.text import one_line
 from agentapp.identity.models import Account, Room
 from agentapp.intake import places
+from agentapp.intake.attendance import take_moves, take_words
 from agentapp.intake.places import Whereabouts
 from agentapp.intake.seen import Batch, EditBy, Item, Remark, RoomNews
 from agentapp.intake.services import accept, accept_delete, accept_edit, accept_reaction
@@ -67,7 +68,7 @@ def accept_batch(batch: Batch) -> None:
     Raises:
         LeaseLost, KeysMoved: Another process runs this login. Nothing is written.
     """
-    batch = bounded(batch)
+    (batch,) = bounded([batch])
     take_in(batch, locked_rooms([batch]))
     if batch.keys is not None and not batch.keys.is_empty():
         write_keys(account_id=batch.account_id, fence=batch.fence, changes=batch.keys)
@@ -75,15 +76,24 @@ def accept_batch(batch: Batch) -> None:
     faults.passing("batch.written")
 
 
-def bounded(batch: Batch) -> Batch:
-    """Return a batch without the invitations that are too many.
+def bounded(batches: Sequence[Batch]) -> list[Batch]:
+    """Return batches without the invitations that are too many, all of an agent's together.
 
     Strangers could send any number of them.
     """
-    if not batch.invited:
-        return batch
-    waiting = invitations_of(agent_id=batch.agent_id).count()
-    return replace(batch, invited=batch.invited[: max(MOST_INVITATIONS - waiting, 0)])
+    free: dict[int, int] = {}
+    kept = []
+    for batch in batches:
+        if not batch.invited:
+            kept.append(batch)
+            continue
+        if batch.agent_id not in free:
+            waiting = invitations_of(agent_id=batch.agent_id).count()
+            free[batch.agent_id] = max(MOST_INVITATIONS - waiting, 0)
+        invited = batch.invited[: free[batch.agent_id]]
+        free[batch.agent_id] -= len(invited)
+        kept.append(replace(batch, invited=invited))
+    return kept
 
 
 def locked_rooms(batches: Sequence[Batch]) -> dict[str, Room]:
@@ -121,10 +131,11 @@ def take_in(batch: Batch, rooms: Mapping[str, Room]) -> None:
             is_removed=left.is_removed,
             reason=left.reason,
         )
+    take_moves(batch)
 
 
 def _move_cursor(batch: Batch) -> None:
-    has_news = bool(batch.rooms or batch.invited or batch.left)
+    has_news = bool(batch.rooms or batch.invited or batch.left or batch.moves)
     news = {"heard_at": GreenroomNow()} if has_news else {}
     moved = Account.objects.filter(
         pk=batch.account_id, fence=batch.fence, lease_until__gt=GreenroomNow()
@@ -155,6 +166,7 @@ def _take_room(batch: Batch, news: RoomNews, room: Room, elsewhere: set[str]) ->
             # One odd event must not hold up everything behind it for good.
             logger.warning("an event in room %s is passed over: %s", room.pk, type(error).__name__)
             _record("intake.skipped", batch, room, {"error": type(error).__name__})
+    take_words(room, news)
     if news.read_to:
         Membership.objects.filter(
             room=room, agent_id=batch.agent_id, account_id=batch.account_id, left_at__isnull=True
@@ -162,7 +174,14 @@ def _take_room(batch: Batch, news: RoomNews, room: Room, elsewhere: set[str]) ->
 
 
 def _change_room(news: RoomNews, room: Room) -> None:
-    """Take over what only a platform can change: more people in a direct room, its end."""
+    """Take over what only a platform can change: more people in a direct room, its end.
+
+    Also which server it is part of.
+    """
+    group_id = stored_id(news.place.group) if news.place.group else room.group_id
+    if room.group_id != group_id:
+        Room.objects.filter(pk=room.pk).update(group_id=group_id)
+        room.group_id = group_id
     if room.kind == Room.Kind.DIRECT and news.place.kind == "room":
         Room.objects.filter(pk=room.pk).update(kind=Room.Kind.ROOM)
         room.kind = Room.Kind.ROOM

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 from typing_extensions import override
 
-from agentapp.foundation.models import Record
+from agentapp.foundation.models import COVERED, Record
 from agentapp.identity.models import Agent, Room, Workspace
 
 
@@ -20,9 +20,11 @@ class Lane(Record):
 
     scope_path: ClassVar[str] = "agent"
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="lanes")
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="lanes")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, **COVERED)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="lanes", **COVERED)
+    room = models.ForeignKey(
+        Room, on_delete=models.CASCADE, related_name="lanes", db_constraint=False
+    )
     wanted_through = models.BigIntegerField(default=0)
     decided_through = models.BigIntegerField(default=0)
     due_at = models.DateTimeField()

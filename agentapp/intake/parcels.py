@@ -31,9 +31,9 @@ def accept_parcels(
         ServiceLost: Another process holds the service. Nothing is written.
     """
     note_taken(service_id=service_id, fence=fence, numbers=numbers)
-    bounded_ones = [bounded(batch) for batch in batches]
-    rooms = locked_rooms(bounded_ones)
-    for batch in bounded_ones:
+    kept = bounded(batches)
+    rooms = locked_rooms(kept)
+    for batch in kept:
         take_in(batch, rooms)
     spoke = {batch.account_id for batch in batches}
     Account.objects.filter(pk__in=spoke).update(heard_at=GreenroomNow())

@@ -21,7 +21,10 @@ MAX_ROOM_NAME = 120  # characters
 WITH_PERSON = {Identity.Kind.HUMAN, Identity.Kind.SCRIPTED}
 
 JOIN = """
-INSERT INTO agentapp_participant (room_id, identity_id, read_through) VALUES (%s, %s, 0)
+INSERT INTO agentapp_participant (room_id, identity_id, read_through)
+SELECT DISTINCT room_id, identity_id, 0
+FROM unnest(%s::bigint[], %s::bigint[]) AS here(room_id, identity_id)
+ORDER BY room_id, identity_id
 ON CONFLICT (room_id, identity_id) DO UPDATE SET left_at = NULL
 WHERE agentapp_participant.left_at IS NOT NULL
 """
@@ -141,12 +144,13 @@ def newest_in(room: Room) -> int:
     return Message.objects.filter(room=room).aggregate(newest=Max("id"))["newest"] or 0
 
 
-def enter(*, room: Room, identity: Identity) -> None:
-    """Note that somebody is in a room; whoever wrote there is. Agents have memberships instead."""
-    if identity.kind == Identity.Kind.AGENT:
+def enter(present: Iterable[tuple[Room, Identity]]) -> None:
+    """Note who is in rooms: whoever wrote there. Agents have memberships instead."""
+    rows = [(room.pk, who.pk) for room, who in present if who.kind != Identity.Kind.AGENT]
+    if not rows:
         return
     with planned() as cursor:
-        cursor.execute(JOIN, [room.pk, identity.pk])
+        cursor.execute(JOIN, [[room_id for room_id, _ in rows], [pk for _, pk in rows]])
 
 
 def named(*, at: Whereabouts, external_ids: Iterable[str]) -> list[int]:

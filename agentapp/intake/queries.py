@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from agentapp.appservices.queries import GhostLogin
 from agentapp.conversation.models import Message, Reaction
 from agentapp.conversation.rules import stored_id
-from agentapp.identity.models import Room
+from agentapp.identity.models import Identity, Participant, Room, Stay
 from agentapp.presence.models import Membership
 from agentapp.turns.models import Turn
 
@@ -93,12 +94,16 @@ def is_encrypted(*, workspace_id: int, platform: str, external_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ReadMark:
-    """A room that a login is in, and the platform's id up to which it is on record; "" for none."""
+    """A room that a login is in, since when, and up to which of the platform's ids it is on record.
+
+    `read_to` is "" for none.
+    """
 
     external_id: str
     name: str
     kind: str
     read_to: str
+    joined_at: datetime
 
 
 def read_marks(*, agent_id: int, account_id: uuid.UUID) -> list[ReadMark]:
@@ -109,9 +114,30 @@ def read_marks(*, agent_id: int, account_id: uuid.UUID) -> list[ReadMark]:
     rows = (
         Membership.objects.filter(agent_id=agent_id, account_id=account_id, left_at__isnull=True)
         .exclude(state=Membership.State.INVITED)
-        .values_list("room__external_id", "room__name", "room__kind", "read_to")
+        .values_list("room__external_id", "room__name", "room__kind", "read_to", "joined_at")
     )
     return [ReadMark(*row) for row in rows]
+
+
+def people_of(*, workspace_id: int, platform: str, group: str, most: int) -> list[tuple[str, bool]]:
+    """Return the people who are known in a server, and whether they left it; one query.
+
+    Those who became known last come first; at most so many.
+    """
+    stays = Stay.objects.filter(identity=OuterRef("pk"), group_id=stored_id(group))
+    wrote = Participant.objects.filter(
+        identity=OuterRef("pk"),
+        room__workspace=workspace_id,
+        room__platform=platform,
+        room__group_id=stored_id(group),
+    )
+    known = Identity.objects.filter(
+        Exists(stays) | Exists(wrote),
+        workspace=workspace_id,
+        platform=platform,
+        kind=Identity.Kind.HUMAN,
+    ).annotate(is_gone=Exists(stays.filter(left_at__isnull=False)))
+    return list(known.order_by("-pk").values_list("external_id", "is_gone")[:most])
 
 
 def ghosts_inside(

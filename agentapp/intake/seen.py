@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from agentapp.foundation.envelope import (
+    Author,
     Incoming,
     IncomingDelete,
     IncomingEdit,
@@ -75,10 +76,26 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Somebody came into a server, or left it.
+
+    Attributes:
+        at: When they came, as the platform says; None where it does not.
+    """
+
+    group: str
+    group_name: str
+    who: Author
+    is_in: bool
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """All that one login saw at once, and the cursor behind it.
 
     Attributes:
+        moves: Of people, in their order.
         reads_encrypted: The login's owner has turned encryption on.
         keys: How its keys changed by what it saw; None without encryption.
     """
@@ -92,6 +109,7 @@ class Batch:
     rooms: tuple[RoomNews, ...] = ()
     invited: tuple[Invited, ...] = ()
     left: tuple[Left, ...] = ()
+    moves: tuple[Move, ...] = ()
     reads_encrypted: bool = False
     keys: KeyChanges | None = None
 

@@ -8,11 +8,13 @@ from datetime import datetime
 from agentapp.conversation.models import Attachment
 from agentapp.identity.models import Agent, Person
 from agentapp.memory.models import Fact, Memory
+from agentapp.presence.models import Membership
+from agentapp.privacy.queries import left_where
 from agentapp.relations.models import Relationship
 
 
 def export_person(*, person: Person, agents: Collection[Agent]) -> dict[str, object]:
-    """Return what these agents hold about a person, ready for JSON; six queries.
+    """Return what these agents hold about a person, ready for JSON; seven queries.
 
     What was deleted or lost its source is not in it.
     """
@@ -32,6 +34,13 @@ def export_person(*, person: Person, agents: Collection[Agent]) -> dict[str, obj
             "handles": [
                 {"platform": handle.platform, "id": handle.external_id, "name": handle.name}
                 for handle in person.identities.order_by("pk")
+            ],
+            "left": [
+                {"platform": platform, "server": server, "at": _time(at)}
+                for platform, server, at in left_where(Membership.objects.filter(agent__in=ids))
+                .filter(identity__person=person)
+                .order_by("left_at")
+                .values_list("identity__platform", "group_name", "left_at")
             ],
         },
         "relationships": [

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, QuerySet
 
 from agentapp.identity import policy
-from agentapp.identity.models import Agent, Identity, Person, User
+from agentapp.identity.models import Agent, Identity, Person, Stay, User
 from agentapp.memory.models import Memory
+from agentapp.presence.models import Membership
 from agentapp.relations.models import Relationship
 
 
@@ -18,6 +19,28 @@ def known_people(user: User) -> QuerySet[Person]:
     met = policy.visible(Relationship, user).filter(person=OuterRef("pk"))
     remembered = memories_of(user).filter(person=OuterRef("pk"))
     return policy.visible(Person, user).filter(Exists(met) | Exists(remembered))
+
+
+def people_who_left(user: User) -> QuerySet[Person]:
+    """Return those of `known_people` who have left a server, as far as this user may know."""
+    left = departures(user).filter(identity__person=OuterRef("pk"))
+    return known_people(user).filter(Exists(left))
+
+
+def departures(user: User) -> QuerySet[Stay]:
+    """Return who left which server, of those servers in which this user's agents were in a room."""
+    seen = left_where(policy.visible(Membership, user))
+    return seen.filter(pk__in=policy.visible(Stay, user))
+
+
+def left_where(memberships: QuerySet[Membership]) -> QuerySet[Stay]:
+    """Return who left which of the servers that these memberships are or were in."""
+    inside = memberships.filter(
+        room__workspace=OuterRef("identity__workspace"),
+        room__platform=OuterRef("identity__platform"),
+        room__group_id=OuterRef("group_id"),
+    )
+    return Stay.objects.filter(Exists(inside), left_at__isnull=False)
 
 
 def memories_of(user: User) -> QuerySet[Memory]:

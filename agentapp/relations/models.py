@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 from typing_extensions import override
 
-from agentapp.foundation.models import Record
+from agentapp.foundation.models import COVERED, Record
 from agentapp.identity.models import Agent, Identity, Person, Room, Workspace
 
 
@@ -16,9 +16,13 @@ class Relationship(Record):
 
     scope_path: ClassVar[str] = "agent"
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="relationships")
-    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="relationships")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, **COVERED)
+    agent = models.ForeignKey(
+        Agent, on_delete=models.CASCADE, related_name="relationships", **COVERED
+    )
+    person = models.ForeignKey(
+        Person, on_delete=models.CASCADE, related_name="relationships", db_constraint=False
+    )
     trust = models.FloatField(default=0)
     gained_today = models.FloatField(default=0)
     gained_on = models.DateField(null=True, blank=True)

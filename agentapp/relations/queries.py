@@ -15,12 +15,12 @@ from agentapp.relations.rules import Bond, LeftAlone
 # among these people, wherever they are. Few are stopped and rooms are large: what is looked at
 # first is not left to the planner, which knows neither while a table is young.
 LEFT_ALONE = """
-SELECT quiet.room_id, quiet.person_id, handle.name, handle.external_id
+SELECT quiet.room_id, quiet.person_id, handle.name, handle.external_id, false
 FROM agentapp_quiet quiet LEFT JOIN agentapp_identity handle ON handle.person_id = quiet.person_id
 WHERE quiet.room_id = ANY(%(rooms)s::bigint[])
     AND (quiet.until IS NULL OR quiet.until > (SELECT greenroom_now()))
 UNION ALL
-SELECT here.room_id, person.id, handle.name, handle.external_id
+SELECT here.room_id, person.id, handle.name, handle.external_id, false
 FROM agentapp_person person
 CROSS JOIN LATERAL (
     SELECT id, name, external_id FROM agentapp_identity
@@ -30,9 +30,18 @@ CROSS JOIN LATERAL (
     WHERE identity_id = handle.id AND room_id = ANY(%(rooms)s::bigint[]) OFFSET 0) here
 WHERE person.stopped_at IS NOT NULL
 UNION ALL
-SELECT NULL, person.id, '', ''
+SELECT NULL, person.id, '', '', false
 FROM agentapp_person person
 WHERE person.id = ANY(%(people)s::bigint[]) AND person.stopped_at IS NOT NULL
+UNION ALL
+SELECT room.id, handle.person_id, '', '', true
+FROM agentapp_identity handle
+CROSS JOIN LATERAL (
+    SELECT group_id FROM agentapp_stay
+    WHERE identity_id = handle.id AND left_at IS NOT NULL OFFSET 0) gone
+JOIN agentapp_room room ON room.id = ANY(%(rooms)s::bigint[])
+    AND room.platform = handle.platform AND room.group_id = gone.group_id
+WHERE handle.person_id = ANY(%(people)s::bigint[])
 """
 
 
@@ -71,7 +80,7 @@ def locked(agent_id: int, person_id: int) -> QuerySet[Relationship]:
 def left_alone(*, rooms: Iterable[int], people: Iterable[int | None]) -> LeftAlone:
     """Return who wants to be left alone in these rooms, and which of these people do anywhere.
 
-    One statement.
+    Also which of these people have left the server that a room is part of. One statement.
     """
     with planned() as cursor:
         cursor.execute(
@@ -80,10 +89,14 @@ def left_alone(*, rooms: Iterable[int], people: Iterable[int | None]) -> LeftAlo
         )
         rows = cursor.fetchall()
     here: dict[int, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for room_id, person_id, name, handle in rows:
-        if room_id and person_id:
+    gone: dict[int, set[int]] = defaultdict(set)
+    for room_id, person_id, name, handle, has_left in rows:
+        if has_left:
+            gone[room_id].add(person_id)
+        elif room_id and person_id:
             here[room_id][person_id] |= {name, handle} - {None, ""}
     return LeftAlone(
+        gone={room_id: frozenset(people) for room_id, people in gone.items()},
         rooms=frozenset(room_id for room_id, person_id, *_ in rows if room_id and not person_id),
         here={
             room_id: {pk: frozenset(names) for pk, names in of.items()}

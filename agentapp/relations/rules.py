@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
@@ -107,11 +107,18 @@ class LeftAlone:
         here: By room the people whom no agent answers or mentions there, with what they are
             called: names and handles.
         stopped: People whom no agent answers or mentions anywhere.
+        gone: By room the people who have left there: nobody answers them, and anybody may mention
+            them.
     """
 
     rooms: frozenset[int] = frozenset()
     here: Mapping[int, Mapping[int, frozenset[str]]] = field(default_factory=dict)
     stopped: frozenset[int] = frozenset()
+    gone: Mapping[int, frozenset[int]] = field(default_factory=dict)
+
+    def has_left(self, *, room_id: int, person_id: int | None) -> bool:
+        """Say whether a person is no longer where a room is."""
+        return person_id is not None and person_id in self.gone.get(room_id, ())
 
     def wants_none(self, *, room_id: int, person_id: int | None) -> bool:
         """Say whether a person is not to be answered in a room."""
@@ -123,7 +130,7 @@ class LeftAlone:
         self,
         *,
         room_id: int,
-        people: Iterable[int | None],
+        people: Collection[int | None],
         text: str = "",
         is_direct: bool = False,
     ) -> str:
@@ -138,6 +145,8 @@ class LeftAlone:
             return "Who it is said to asked to be left alone."
         if any(self.wants_none(room_id=room_id, person_id=person_id) for person_id in people):
             return "Who it answers asked to be left alone."
+        if any(self.has_left(room_id=room_id, person_id=person_id) for person_id in people):
+            return "Who it answers has left."
         if any(mentions(text, names=names) for names in self.here.get(room_id, {}).values()):
             return "It mentions somebody who asked to be left alone."
         return ""

@@ -142,7 +142,7 @@ def _built(made: _Made, rows: Sequence[tuple[object, ...]]) -> list[Any]:
     # Where rows are locked, a subquery may give columns that only it needs.
     ready.execute_sql = lambda *_args, **_kwargs: [[row[:width] for row in rows]]
     run = made.queryset.all()
-    run.query.get_compiler = lambda *_args, **_kwargs: ready  # type: ignore[method-assign]
+    run.query.get_compiler = lambda *_args, **_kwargs: ready  # type: ignore[method-assign]  # this copy only
     return list(run)
 
 

@@ -209,7 +209,7 @@ def _insert(
     # Rows are written and returned in the order of "#", a name that no column has. All that is put
     # together here are names of the model's own columns; values are arguments.
     text = (
-        f"INSERT INTO {quote(model._meta.db_table)} ({names}) SELECT {', '.join(places)}"  # noqa: S608
+        f"INSERT INTO {quote(model._meta.db_table)} ({names}) SELECT {', '.join(places)}"  # noqa: S608  (columns of a model)
         f' FROM unnest({arrays}) WITH ORDINALITY AS given({given_names}, "#")'
         f' ORDER BY "#" RETURNING {returned}'
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentapp.identity.models.agents import Account, Agent, Blueprint, BlueprintVersion
-from agentapp.identity.models.people import Identity, Participant, Person
+from agentapp.identity.models.people import Identity, Participant, Person, Stay
 from agentapp.identity.models.rooms import Room, RoomLink
 from agentapp.identity.models.runners import Runner
 from agentapp.identity.models.tenancy import ApiToken, LoginLink, Seat, User, Workspace
@@ -22,6 +22,7 @@ __all__ = [
     "RoomLink",
     "Runner",
     "Seat",
+    "Stay",
     "User",
     "Workspace",
 ]

@@ -95,7 +95,9 @@ class Participant(Record):
 
     scope_path: ClassVar[str] = "room"
 
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="participants")
+    room = models.ForeignKey(
+        Room, on_delete=models.CASCADE, related_name="participants", db_index=False
+    )
     identity = models.ForeignKey(Identity, on_delete=models.CASCADE, related_name="rooms")
     left_at = models.DateTimeField(null=True, blank=True)
     read_through = models.BigIntegerField(default=0, help_text="last message id seen")
@@ -108,3 +110,26 @@ class Participant(Record):
     @override
     def __str__(self) -> str:
         return f"{self.identity_id} in {self.room_id}"
+
+
+class Stay(Record):
+    """A handle's time in a group of rooms, such as a server, as far as its platform tells of it."""
+
+    scope_path: ClassVar[str] = "identity__workspace"
+
+    identity = models.ForeignKey(Identity, on_delete=models.CASCADE, related_name="stays")
+    group_id = models.CharField(max_length=255, help_text="the platform's id, as rooms have it")
+    group_name = models.CharField(max_length=120, blank=True)
+    joined_at = models.DateTimeField(
+        null=True, blank=True, help_text="by the platform's clock; empty where nobody saw it"
+    )
+    left_at = models.DateTimeField(null=True, blank=True, help_text="empty while they are there")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["identity", "group_id"], name="stay_once"),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.identity_id} in {self.group_name or self.group_id}"

@@ -41,6 +41,9 @@ class Room(Record):
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.ROOM)
     parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True)
     name = models.CharField(max_length=120, blank=True)
+    group_id = models.CharField(
+        max_length=255, blank=True, help_text="the platform's id of the server that it is part of"
+    )
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.PRIVATE)
     dial = models.CharField(max_length=10, choices=Dial, default=Dial.ASKED)
     reply_mode = models.CharField(max_length=10, choices=ReplyMode, default=ReplyMode.OWN)
@@ -56,6 +59,13 @@ class Room(Record):
                 fields=["workspace", "platform", "external_id"], name="room_once"
             ),
             models.UniqueConstraint(fields=["id", "workspace"], name="room_in_workspace"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["workspace", "platform", "group_id"],
+                condition=~models.Q(group_id=""),
+                name="room_of_group",
+            ),
         ]
 
     @override

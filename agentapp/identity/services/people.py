@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -137,13 +139,32 @@ def set_stopped(*, person: Person, on: bool) -> list[int]:
 
 def ensure_local_identity(*, user: User, workspace: Workspace) -> Identity:
     """Return the handle under which a user chats in the web rooms of a workspace."""
-    return ensure_identity(
-        workspace=workspace,
-        platform=LOCAL,
-        external_id=user_handle(user),
-        name=str(user),
-        user=user,
+    return ensure_local_identities([(user, workspace)])[0]
+
+
+def ensure_local_identities(chatters: Sequence[tuple[User, Workspace]]) -> list[Identity]:
+    """Return the handles under which users chat in the web rooms of workspaces.
+
+    One query where all are known and called as before; else as `ensure_identity`.
+    """
+    found = handles.first_of_each(
+        [
+            {"workspace_id": space.pk, "platform": LOCAL, "external_id": user_handle(user)}
+            for user, space in chatters
+        ]
     )
+    return [
+        known
+        if known is not None and known.name == one_line(str(user))
+        else ensure_identity(
+            workspace=space,
+            platform=LOCAL,
+            external_id=user_handle(user),
+            name=str(user),
+            user=user,
+        )
+        for (user, space), known in zip(chatters, found, strict=True)
+    ]
 
 
 @transaction.atomic

@@ -113,13 +113,13 @@ def queue(
         said: Who said it, where, and what became of it.
         patience: Seconds that they leave its files to arrive.
     """
-    wanted = []
-    for author, room, recorded in said:
-        if not recorded.is_new:
-            continue
-        places.enter(room=room, identity=author)
-        if recorded.is_alive:
-            wanted.append(Wanted(room.pk, recorded.id, author.agent_id, patience))
+    new = [each for each in said if each[2].is_new]
+    places.enter((room, author) for author, room, _ in new)
+    wanted = [
+        Wanted(room.pk, recorded.id, author.agent_id, patience)
+        for author, room, recorded in new
+        if recorded.is_alive
+    ]
     if lanes.want(wanted):
         wakeups.lanes_due()
     faults.passing("intake.written")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -12,14 +13,20 @@ from agentapp.conversation import services as conversation
 from agentapp.conversation.models import Message
 from agentapp.files.services import Examined, Given, examine_all, refuse_when_full, store
 from agentapp.foundation import clock
+from agentapp.foundation.database import in_transaction
 from agentapp.foundation.envelope import IncomingFile
 from agentapp.foundation.errors import Conflict, Invalid, NotFound, Refused
+from agentapp.foundation.gathering import Gathered
 from agentapp.foundation.prepared import prepared
 from agentapp.foundation.text import is_visible, normalised, one_line
 from agentapp.identity import policy
-from agentapp.identity.models import Room, User
+from agentapp.identity.models import Identity, Room, User
 from agentapp.identity.policy import Verb
-from agentapp.identity.services.people import LOCAL, ensure_local_identity
+from agentapp.identity.services.people import (
+    LOCAL,
+    ensure_local_identities,
+    ensure_local_identity,
+)
 from agentapp.intake import places
 from agentapp.intake.services.platform import queue
 from agentapp.memory import services as memory
@@ -46,15 +53,19 @@ def post_web_message(
 ) -> Message:
     """Say something in a web room. The same `client_key` again returns the first message.
 
-    Writes as `accept` does, and the files. `@Name` mentions an agent or a person of the room.
+    Writes as `accept` does, and the files; together with what others say at this moment, unless
+    the caller is in a transaction. `@Name` mentions an agent or a person of the room.
 
     Raises:
         NotFound, Refused: The user may not chat there, or enough files are kept for today.
         Invalid: Nothing readable was written, or a file is not taken.
         NotInThisRoom: The answered message is gone. Nothing is written.
     """
-    examined = _examined(user, room_id, files) if files else []
-    return _post(user, room_id, text, reply_to_id, client_key, examined)
+    if not files:
+        post = _Post(user, room_id, text, reply_to_id, client_key)
+        return _post([post])[0] if in_transaction() else _post_together(post)
+    examined = _examined(user, room_id, files)
+    return _post_files(_Post(user, room_id, text, reply_to_id, client_key, examined))
 
 
 def _examined(user: User, room_id: int, files: Sequence[Given]) -> list[Examined]:
@@ -67,29 +78,65 @@ def _examined(user: User, room_id: int, files: Sequence[Given]) -> list[Examined
     return examine_all(files, room=place)
 
 
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """What somebody wants to say."""
+
+    user: User
+    room_id: int
+    text: str
+    reply_to_id: int | None
+    client_key: str
+    examined: Sequence[Examined] = ()
+
+
 @transaction.atomic
-def _post(
-    user: User,
-    room_id: int,
-    text: str,
-    reply_to_id: int | None,
-    client_key: str,
-    examined: Sequence[Examined],
-) -> Message:
-    room = _room(user, room_id)
-    clean = normalised(text)
-    if not examined and not is_visible(clean):
+def _post(posts: Sequence[_Post]) -> list[Message]:
+    """Write what was said at one moment: the same statements for one message and for many."""
+    rooms = _rooms(posts)
+    said = [
+        _said(post, room, author)
+        for post, room, author in zip(posts, rooms, _authors(posts, rooms), strict=True)
+    ]
+    recorded = conversation.record_all(said)
+    queue([(each.author, each.room, row) for each, row in zip(said, recorded, strict=True)])
+    shown = _shown.first_of_each([{"message_id": row.id} for row in recorded])
+    return [message for message in shown if message is not None]
+
+
+_post_together = Gathered(_post)
+
+
+def _rooms(posts: Sequence[_Post]) -> list[Room]:
+    """Lock and return the room of each post, in the order of their ids, if all may chat there."""
+    ids = sorted({post.room_id for post in posts})
+    locked = zip(ids, conversation.locked_rooms(room_ids=ids), strict=True)
+    by_id = {room_id: room for room_id, room in locked if room is not None}
+    if len(by_id) < len(ids):
+        raise NotFound
+    asked = [(post.user, by_id[post.room_id]) for post in posts]
+    if not policy.may_all_chat(asked):
+        for user, room in asked:
+            policy.require(user, Verb.CHAT, room)
+    return [_of_this_host(room) for _, room in asked]
+
+
+def _authors(posts: Sequence[_Post], rooms: Sequence[Room]) -> list[Identity]:
+    return ensure_local_identities(
+        [(post.user, room.workspace) for post, room in zip(posts, rooms, strict=True)]
+    )
+
+
+def _said(post: _Post, room: Room, author: Identity) -> conversation.NewMessage:
+    clean = normalised(post.text)
+    if not post.examined and not is_visible(clean):
         raise EmptyMessage
-    external_id = _external_id(user, client_key)
-    if examined and (said := _said_before(room, external_id)) is not None:
-        return _shown.get(message_id=said)
-    author = ensure_local_identity(user=user, workspace=room.workspace)
-    recorded = conversation.record_message(
+    return conversation.NewMessage(
         room=room,
         author=author,
-        external_id=external_id,
-        text=text,
-        reply_to=_answered(room, reply_to_id),
+        external_id=_external_id(post.user, post.client_key),
+        text=post.text,
+        reply_to=_answered(room, post.reply_to_id),
         mentioned=places.named_in(room=room, text=clean),
         files=[
             IncomingFile(
@@ -98,11 +145,19 @@ def _post(
                 said_size=len(each.content),
                 stored=store(each, room=room).pk,
             )
-            for each in examined
+            for each in post.examined
         ],
     )
-    queue([(author, room, recorded)])
-    return _shown.get(message_id=recorded.id)
+
+
+@transaction.atomic
+def _post_files(post: _Post) -> Message:
+    """Say something with files; what was posted with the same key before is kept once."""
+    (room,) = _rooms([post])
+    if (said := _said_before(room, _external_id(post.user, post.client_key))) is not None:
+        return _shown.get(message_id=said)
+    (message,) = _post([post])
+    return message
 
 
 def _said_before(room: Room, external_id: str) -> int | None:
@@ -183,14 +238,16 @@ def react_web(*, user: User, message_id: int, emoji: str, present: bool) -> None
 
 
 def _room(user: User, room_id: int) -> Room:
-    """Return the locked room if the user may chat there.
-
-    Agents of other platforms' rooms are spoken to over there, where everybody sees it.
-    """
+    """Return the locked room if the user may chat there."""
     room = conversation.locked_room(room_id=room_id)
     if room is None:
         raise NotFound
     policy.require(user, Verb.CHAT, room)
+    return _of_this_host(room)
+
+
+def _of_this_host(room: Room) -> Room:
+    """Agents of other platforms' rooms are spoken to over there, where everybody sees it."""
     if room.platform != LOCAL:
         raise Refused("Write to this room on its own platform.")
     return room
