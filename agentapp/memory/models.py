@@ -10,7 +10,7 @@ from django.db import models
 from pgvector.django import HalfVectorField
 from typing_extensions import override
 
-from agentapp.foundation.models import Record
+from agentapp.foundation.models import COVERED, Record
 from agentapp.identity.models import Agent, Person, Room, User, Workspace
 
 
@@ -40,13 +40,23 @@ class Memory(Record):
         PUBLIC = "public", "public rooms, and that person's direct rooms"
         AGENT = "agent", "everywhere: about nobody"
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="memories")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, db_constraint=False)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="memories", **COVERED)
     person = models.ForeignKey(
-        Person, on_delete=models.CASCADE, null=True, blank=True, related_name="memories"
+        Person,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="memories",
+        db_constraint=False,
     )
     room = models.ForeignKey(
-        Room, on_delete=models.CASCADE, null=True, blank=True, related_name="memories"
+        Room,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="memories",
+        db_constraint=False,
     )
     tier = models.CharField(max_length=8, choices=Tier, default=Tier.MID)
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.EPISODE)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentapp.memory.recall import recall
+from agentapp.memory.recall import Recall, recall
 from agentapp.memory.services import remember_words
 from agentapp.memory.vectors import Asked, embed_asked
 from agentapp.tools.registry import Arguments, Tool, register
@@ -35,13 +35,15 @@ def _recall(turn: Turn, asked: RecallArguments) -> str:
     """Look memories up as for an answer: only what may be heard by this person in this room."""
     (sought,) = embed_asked([Asked(turn.workspace_id, turn.agent_id, asked.about)])
     found = recall(
-        agent_id=turn.agent_id,
-        person_id=turn.person_id,
-        room_id=turn.room_id or 0,
-        vector=sought.vector,
-        model=sought.model,
-        said=asked.about,
-        limit=FOUND_AT_MOST,
+        Recall(
+            agent_id=turn.agent_id,
+            person_id=turn.person_id,
+            room_id=turn.room_id or 0,
+            vector=sought.vector,
+            model=sought.model,
+            said=asked.about,
+            limit=FOUND_AT_MOST,
+        )
     )
     if not found:
         return "You remember nothing about that."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentapp.memory.queries.hearing import RANK_OF_A_WORD, Heard, list_heard
+from agentapp.memory.queries.hearing import RANK_OF_A_WORD, Heard, Listening, list_heard
 from agentapp.memory.queries.sources import (
     Pending,
     count_moved,
@@ -19,6 +19,7 @@ from agentapp.memory.queries.sources import (
 __all__ = [
     "RANK_OF_A_WORD",
     "Heard",
+    "Listening",
     "Pending",
     "count_moved",
     "get_memorable_message",

@@ -11,7 +11,7 @@ from django.db import connection
 
 from agentapp.foundation.prepared import planned
 from agentapp.memory.embeddings import EMBEDDING_MODEL, Vector
-from agentapp.memory.queries.halves import Halves, take_halves
+from agentapp.memory.queries.halves import Halves, ManyHalves, take_halves
 
 # In every step that reads memories, before distance or words are looked at.
 #
@@ -117,6 +117,31 @@ SELECT memory.id, memory.text, memory.kind, memory.audience, memory.person_id,
 FROM found JOIN agentapp_memory memory ON memory.id = found.id CROSS JOIN asked
 """  # noqa: S608  (constants of this file)
 
+_ASKED_FOR = {
+    "agent_id": "bigint",
+    "person_id": "bigint",
+    "room_id": "bigint",
+    "vector": "halfvec",
+    "their_words": "text",
+    "nobodys_words": "text",
+    "model": "text",
+    "limit": "bigint",
+}
+
+
+def of_each(statement: str) -> str:
+    """Return one of the statements above for each row of `columns`; `n` counts these from 1."""
+    given = ", ".join(f"%({name})s::{kind}[]" for name, kind in _ASKED_FOR.items())
+    names = ", ".join(f'"{name}"' for name in _ASKED_FOR)
+    one = statement % {name: f'call."{name}"' for name in _ASKED_FOR}
+    return (
+        f"SELECT call.n, heard.* FROM unnest({given}) WITH ORDINALITY AS call({names}, n)"  # noqa: S608  (constants of this file)
+        f" CROSS JOIN LATERAL ({one}) AS heard"
+    )
+
+
+FOUND_OF_EACH = of_each(FOUND_ROWS)
+
 RANK_OF_A_WORD = 0.0607927
 """`ts_rank` of a memory with one word of a query of one word; it is shared out among more."""
 
@@ -143,42 +168,11 @@ class Heard:
     rank: float
 
 
-def parameters(
-    *,
-    agent_id: int,
-    person_id: int | None,
-    room_id: int,
-    vector: Vector | None,
-    words: Sequence[str],
-    limit: int,
-    model: str = EMBEDDING_MODEL,
-) -> dict[str, Any]:
-    """Return what `FOUND` is asked with."""
-    return {
-        "agent_id": agent_id,
-        "person_id": person_id,
-        "room_id": room_id,
-        "vector": None if vector is None else Halves(vector),
-        "their_words": _words_of(agent_id, person_id or 0, words),
-        "nobodys_words": _words_of(agent_id, 0, words),
-        "model": model,
-        "limit": limit,
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """What is asked for.
 
-
-def list_heard(
-    *,
-    agent_id: int,
-    person_id: int | None,
-    room_id: int,
-    vector: Vector | None,
-    words: Sequence[str],
-    limit: int,
-    model: str = EMBEDDING_MODEL,
-) -> list[Heard]:
-    """List what may be heard and fits by meaning or by words, in no order; one query.
-
-    Args:
+    Attributes:
         agent_id: Whose memories.
         person_id: Who is being answered; None: only what is about nobody.
         room_id: Where the answer will be read.
@@ -187,20 +181,53 @@ def list_heard(
         limit: At most this many by meaning and as many by words; fewer only if no more fit.
         model: Vectors of other models are not comparable and passed over.
     """
-    asked = parameters(
-        agent_id=agent_id,
-        person_id=person_id,
-        room_id=room_id,
-        vector=vector,
-        words=words,
-        limit=limit,
-        model=model,
-    )
+
+    agent_id: int
+    person_id: int | None
+    room_id: int
+    vector: Vector | None
+    words: Sequence[str]
+    limit: int
+    model: str = EMBEDDING_MODEL
+
+
+def parameters(asked: Listening) -> dict[str, Any]:
+    """Return what `FOUND` is asked with."""
+    return {
+        "agent_id": asked.agent_id,
+        "person_id": asked.person_id,
+        "room_id": asked.room_id,
+        "vector": None if asked.vector is None else Halves(asked.vector),
+        "their_words": _words_of(asked.agent_id, asked.person_id or 0, asked.words),
+        "nobodys_words": _words_of(asked.agent_id, 0, asked.words),
+        "model": asked.model,
+        "limit": asked.limit,
+    }
+
+
+def columns(asked: Sequence[Listening], *, kind: int) -> dict[str, Any]:
+    """Return what statements `of_each` are asked with; `kind` is from `take_halves`."""
+    calls = [parameters(each) for each in asked]
+    found: dict[str, Any] = {name: [call[name] for call in calls] for name in _ASKED_FOR}
+    return found | {"vector": ManyHalves(found["vector"], kind=kind)}
+
+
+def list_heard(asked: Sequence[Listening]) -> list[list[Heard]]:
+    """List for each question what may be heard and fits by meaning or by words, in no order.
+
+    One query for all of them.
+    """
+    if not asked:
+        return []
     connection.ensure_connection()
-    take_halves(connection.connection)
+    kind = take_halves(connection.connection)
     with planned() as cursor:
-        cursor.execute(FOUND_ROWS, asked)
-        return [Heard(*row) for row in cursor.fetchall()]
+        cursor.execute(FOUND_OF_EACH, columns(asked, kind=kind))
+        rows = cursor.fetchall()
+    found: list[list[Heard]] = [[] for _ in asked]
+    for n, *row in rows:
+        found[n - 1].append(Heard(*row))
+    return found
 
 
 def _words_of(agent_id: int, person_id: int, words: Sequence[str]) -> str | None:

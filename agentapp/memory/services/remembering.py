@@ -26,10 +26,19 @@ logger = logging.getLogger(__name__)
 # Uses are a statistic: a row that another recall is counting is passed over, not waited for, and
 # a try-out leaves no trace in it.
 MARK_USED = """
-UPDATE agentapp_memory SET uses = uses + 1, last_used_at = greenroom_now()
-WHERE NOT EXISTS (SELECT FROM agentapp_room WHERE id = %(room_id)s AND is_tryout)
-    AND id IN (
-        SELECT id FROM agentapp_memory WHERE id = ANY(%(ids)s) FOR NO KEY UPDATE SKIP LOCKED)
+WITH used AS MATERIALIZED (
+    SELECT fits.id, count(*) AS times
+    FROM unnest(%(ids)s::bigint[], %(rooms)s::bigint[]) AS fits(id, room_id)
+    WHERE NOT EXISTS (SELECT FROM agentapp_room WHERE id = fits.room_id AND is_tryout)
+    GROUP BY fits.id
+), free AS MATERIALIZED (
+    SELECT id FROM agentapp_memory WHERE id = ANY(%(ids)s::bigint[])
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE agentapp_memory memory
+SET uses = memory.uses + used.times, last_used_at = greenroom_now()
+FROM used JOIN free USING (id)
+WHERE memory.id = used.id
 """
 
 
@@ -128,11 +137,12 @@ def rewrite_from_message(*, message_id: int) -> list[int]:
     ]
 
 
-def mark_used(*, memory_ids: Sequence[int], room_id: int) -> None:
-    """Count that these memories were used for an answer in this room; one statement."""
-    if memory_ids:
+def mark_used(used: Sequence[tuple[int, int]]) -> None:
+    """Count that memories were used for answers, from (memory id, room id); one statement."""
+    if used:
+        ids, rooms = [pk for pk, _ in used], [room_id for _, room_id in used]
         with planned() as cursor:
-            cursor.execute(MARK_USED, {"ids": list(memory_ids), "room_id": room_id})
+            cursor.execute(MARK_USED, {"ids": ids, "rooms": rooms})
 
 
 def set_vector(*, memory_id: int, text: str, vector: Vector, making: Making = OWN) -> bool:
