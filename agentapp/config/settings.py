@@ -111,7 +111,9 @@ def _database(url: str) -> dict[str, object]:
         "OPTIONS": {
             # Our statements take milliseconds; compiling one to machine code takes ten times that.
             # What is kept planned (`foundation.prepared`) is planned once, not for each argument.
-            "options": "-c jit=off -c plan_cache_mode=force_generic_plan",
+            # A page from anywhere costs what the next one costs, on what databases lie on by now:
+            # else small tables are read whole, again for each of many rows that are asked for.
+            "options": "-c jit=off -c plan_cache_mode=force_generic_plan -c random_page_cost=1.1",
             **query,
             "pool": {
                 "min_size": 1,

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from agentapp.files.models import StoredFile
 from agentapp.foundation.clock import GreenroomNow
-from agentapp.foundation.models import Record
+from agentapp.foundation.models import COVERED, Record
 from agentapp.identity.models import Agent, Identity, Room, Workspace
 
 
@@ -22,8 +22,8 @@ class Message(Record):
 
     scope_path: ClassVar[str] = "room"
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, **COVERED)
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages", **COVERED)
     external_id = models.CharField(max_length=255)
     author = models.ForeignKey(
         Identity, on_delete=models.CASCADE, null=True, related_name="messages"
@@ -33,7 +33,12 @@ class Message(Record):
     text = models.TextField(blank=True)
     is_shortened = models.BooleanField(default=False)
     reply_to = models.ForeignKey(
-        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replies"
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="replies",
+        db_index=False,
     )
     mentions = models.ManyToManyField(Identity, related_name="mentioned_in", blank=True)
     sent_at = models.DateTimeField()
@@ -49,7 +54,14 @@ class Message(Record):
                 name="message_known_has_author",
             ),
         ]
-        indexes = [models.Index(fields=["room", "-id"], name="message_room_order")]
+        indexes = [
+            models.Index(fields=["room", "-id"], name="message_room_order"),
+            models.Index(
+                fields=["reply_to"],
+                condition=models.Q(reply_to__isnull=False),
+                name="message_replies",
+            ),
+        ]
 
     @override
     def __str__(self) -> str:
@@ -131,7 +143,7 @@ class FeedItem(Record):
 
     scope_path: ClassVar[str] = "agent"
 
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="feed")
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="feed", db_index=False)
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="noticed_by")
     reason = models.CharField(max_length=80)
     seen_at = models.DateTimeField(null=True, blank=True)

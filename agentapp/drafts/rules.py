@@ -109,7 +109,7 @@ class Claim:
     target_there: bool
     membership: str  # "" when the agent is not in the room
     answers_moderator: bool = False  # the host's line that says what a moderator of the room did
-    left_alone: str = ""  # why the room, or whom it answers or mentions, is to be left alone
+    left_alone: str = ""  # why the room, or whom it answers or mentions, hears nothing of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def target_gone(claim: Claim, now: datetime) -> Stop | None:
 
 
 def left_alone(claim: Claim, now: datetime) -> Stop | None:
-    """The room, or who is answered or mentioned, asked to be left alone."""
+    """The room, or who is answered or mentioned, asked for quiet, or whom it answers has left."""
     return Stop("left_alone", claim.left_alone, final=True) if claim.left_alone else None
 
 

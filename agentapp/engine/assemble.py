@@ -8,7 +8,7 @@ from agentapp.engine.prompt import Prompt, Written, written
 from agentapp.engine.queries.contents import with_contents
 from agentapp.engine.queries.reading import Reading, read_for_answers
 from agentapp.foundation.gathering import Gathered
-from agentapp.memory.recall import recall
+from agentapp.memory.recall import Recall, recall_all
 from agentapp.memory.rules import Recalled
 from agentapp.memory.vectors import Asked, Sought, embed_asked
 from agentapp.turns import services as turns
@@ -45,8 +45,14 @@ def _assemble(asked: Sequence[Turn]) -> list[Prompt | None]:
             ]
         )
     )
+    looked_for = [
+        (turn, reading, next(sought))
+        for turn, reading in zip(asked, readings, strict=True)
+        if reading
+    ]
+    memories = _memories(looked_for)
     made = [
-        _written(turn, reading, next(sought)) if reading else None
+        _written(turn, reading, memories.get(turn.pk, [])) if reading else None
         for turn, reading in zip(asked, readings, strict=True)
     ]
     turns.note_contexts(
@@ -65,19 +71,25 @@ def _said(reading: Reading) -> str:
     return "\n".join(message.text for message in reading.answered)[-QUERY_CHARACTERS:]
 
 
-def _written(turn: Turn, reading: Reading, sought: Sought) -> Written:
-    said = _said(reading)
-    memories: list[Recalled] = []
-    if said:
-        memories = recall(
+def _memories(looked_for: Sequence[tuple[Turn, Reading, Sought]]) -> dict[int, list[Recalled]]:
+    """Return what enters each turn's prompt, by turn; nothing where none are wanted."""
+    asked = {
+        turn.pk: Recall(
             agent_id=turn.agent_id,
             person_id=turn.person_id,
             room_id=reading.room.pk,
             vector=sought.vector,
             model=sought.model,
-            said=said,
+            said=_said(reading),
             limit=int(reading.limits["memories"]),
         )
+        for turn, reading, sought in looked_for
+        if _said(reading)
+    }
+    return dict(zip(asked, recall_all(list(asked.values())), strict=True))
+
+
+def _written(turn: Turn, reading: Reading, memories: Sequence[Recalled]) -> Written:
     return written(
         reading, memories, addressed=turn.addressed, through=int(turn.context["through"])
     )

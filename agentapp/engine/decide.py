@@ -102,11 +102,13 @@ class _Comparison:
 
 def _compare(by_room: Mapping[int, Claimed]) -> _Comparison:
     compared = _Comparison()
-    rooms = _room.first_of_each([{"room_id": room_id} for room_id in by_room])
     scenes = [
-        Scene(room, claimed, through=max(lane.wanted_through for lane in claimed))
-        for room, claimed in zip(rooms, by_room.values(), strict=True)
-        if room is not None and room.dial == Room.Dial.JOINS
+        Scene(
+            room,
+            by_room[room.pk],
+            through=max(lane.wanted_through for lane in by_room[room.pk]),
+        )
+        for room in _rooms_joined_in(room_ids=list(by_room))
     ]
     for scene, picture in zip(scenes, read_pictures(scenes), strict=True):
         compared.add(picture, scene.claimed)
@@ -132,8 +134,8 @@ def _pictures(
 
 
 @prepared
-def _room(room_id: int) -> QuerySet[Room]:
-    return Room.objects.select_related("workspace").filter(pk=room_id)
+def _rooms_joined_in(room_ids: list[int]) -> QuerySet[Room]:
+    return Room.objects.select_related("workspace").filter(pk__any=room_ids, dial=Room.Dial.JOINS)
 
 
 @prepared

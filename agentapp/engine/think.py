@@ -200,18 +200,23 @@ class _Stream:
     def type(self, *, on: bool) -> None:
         """Show in the room that the agent is writing, or no longer."""
         self._typed_at = time.monotonic()
-        if self._room:
-            live.publish(self._room, typing=self._agent, on=on)
+        live.publish_all(self._typing(on=on))
 
     def close(self) -> None:
-        """Send the rest."""
-        self._send(time.monotonic())
-        self.type(on=False)
+        """Send the rest, and that nothing more comes."""
+        live.publish_all([*self._tokens(), *self._typing(on=False)])
 
     def _send(self, now: float) -> None:
         self._sent_at = now
+        live.publish_all(self._tokens())
+
+    def _tokens(self) -> list[tuple[str, dict[str, object]]]:
         text = "".join(self._waiting)
         self._waiting.clear()
-        if text:
-            live.publish(self._topic, tokens=text, at=self._at)
-            self._at += len(text)
+        if not text:
+            return []
+        at, self._at = self._at, self._at + len(text)
+        return [(self._topic, {"tokens": text, "at": at})]
+
+    def _typing(self, *, on: bool) -> list[tuple[str, dict[str, object]]]:
+        return [(self._room, {"typing": self._agent, "on": on})] if self._room else []

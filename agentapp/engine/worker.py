@@ -48,6 +48,7 @@ class Crew:
         self._done = 0
         self._lock = threading.Condition()
         self._keeper: threading.Thread | None = None
+        self._is_looking = self._looks_again = False
         self._closing = threading.Event()
 
     def pump(self, *, limit: int = CLAIM_AT_ONCE) -> int:
@@ -105,13 +106,38 @@ class Crew:
         try:
             with fresh_connection():
                 if job(argument):
-                    self._pump(limit=CLAIM_AT_ONCE, ending=1)
+                    self._look()
         except Exception:  # a thread of the crew outlives whatever one lane does to it
             logger.exception("a lane's thread failed; its lease will run out")
         finally:
             with self._lock:
                 self._jobs -= 1
                 self._lock.notify_all()
+
+    def _look(self) -> None:
+        """Look for more work in a thread that is about to be free.
+
+        Threads that come free while one looks leave it to that one, which looks once more.
+        """
+        with self._lock:
+            self._looks_again = True
+            if self._is_looking:
+                return
+            self._is_looking = True
+        try:
+            while self._is_to_look():
+                if self._pump(limit=CLAIM_AT_ONCE, ending=1) == CLAIM_AT_ONCE:
+                    with self._lock:
+                        self._looks_again = True
+        except BaseException:
+            with self._lock:
+                self._is_looking = False
+            raise
+
+    def _is_to_look(self) -> bool:
+        with self._lock:
+            self._is_looking, self._looks_again = self._looks_again, False
+            return self._is_looking
 
     def _decide(self, claimed: Sequence[ClaimedLane]) -> bool:
         """Decide for a room's lanes, and go on with those that want a model.

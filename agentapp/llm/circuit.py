@@ -39,19 +39,17 @@ WHERE id = %(id)s AND circuit <> 'closed' AND circuit_until <= greenroom_now()
 RETURNING circuit, circuit_until
 """
 
+# Of one row and nothing else: whoever waits for it decides by what the one before has written.
 FAILED = """
-UPDATE agentapp_provider provider
-SET circuit_failures = least(provider.circuit_failures + 1, 1000),
-    circuit = CASE WHEN becomes.is_open THEN 'open' ELSE provider.circuit END,
-    circuit_until = CASE WHEN becomes.is_open
+UPDATE agentapp_provider
+SET circuit_failures = least(circuit_failures + 1, 1000),
+    circuit = CASE WHEN circuit = 'half_open' OR circuit_failures + 1 >= %(most)s
+        THEN 'open' ELSE circuit END,
+    circuit_until = CASE WHEN circuit = 'half_open' OR circuit_failures + 1 >= %(most)s
         THEN greenroom_now() + make_interval(secs => %(seconds)s) END
-FROM (
-    SELECT id, circuit = 'half_open' OR circuit_failures + 1 >= %(most)s AS is_open
-    FROM agentapp_provider WHERE id = %(id)s FOR NO KEY UPDATE
-) becomes
-WHERE provider.id = becomes.id AND (provider.circuit = 'closed'
-    OR (provider.circuit = 'half_open' AND provider.circuit_until = %(probe)s))
-RETURNING provider.circuit, provider.circuit_until
+WHERE id = %(id)s AND (circuit = 'closed'
+    OR (circuit = 'half_open' AND circuit_until = %(probe)s))
+RETURNING circuit, circuit_until
 """
 
 ANSWERED = """

@@ -183,8 +183,12 @@ class LLMCall(Record):
         SUMMARISE = "summarise", "a conversation that has ended"
         EMBED = "embedding", "vectors for memories"
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="calls")
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, null=True, related_name="calls")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="calls", db_index=False
+    )
+    agent = models.ForeignKey(
+        Agent, on_delete=models.CASCADE, null=True, related_name="calls", db_index=False
+    )
     turn = models.ForeignKey(Turn, on_delete=models.CASCADE, null=True, related_name="calls")
     provider = models.ForeignKey(Provider, on_delete=models.SET_NULL, null=True)
     model = models.CharField(max_length=120)
@@ -203,7 +207,7 @@ class LLMCall(Record):
         default=False, help_text="the server did not count; tokens and cost are our guess"
     )
     cost_micros = models.BigIntegerField(default=0)
-    rate = models.ForeignKey(Rate, on_delete=models.SET_NULL, null=True)
+    rate = models.ForeignKey(Rate, on_delete=models.SET_NULL, null=True, db_index=False)
     attempts = models.PositiveSmallIntegerField(default=0)
     latency_ms = models.PositiveIntegerField(default=0)
     first_token_ms = models.PositiveIntegerField(null=True)
@@ -244,7 +248,9 @@ class Reservation(Record):
         RELEASED = "released"
         LOST = "lost", "settled at its maximum"
 
-    call = models.ForeignKey(LLMCall, on_delete=models.CASCADE, related_name="reservations")
+    call = models.ForeignKey(
+        LLMCall, on_delete=models.CASCADE, related_name="reservations", db_index=False
+    )
     spend = models.ForeignKey(Spend, on_delete=models.CASCADE, related_name="reservations")
     amount_micros = models.BigIntegerField()
     settled_micros = models.BigIntegerField(default=0)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 from typing_extensions import override
 
-from agentapp.foundation.models import Record
+from agentapp.foundation.models import COVERED, Record
 from agentapp.identity.models import Agent, Person, Room, Workspace
 
 
@@ -37,10 +37,14 @@ class Turn(Record):
         MESSAGE = "message"
         MANUAL = "manual"
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="turns")
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, null=True, related_name="turns")
-    person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, **COVERED)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="turns", **COVERED)
+    room = models.ForeignKey(
+        Room, on_delete=models.CASCADE, null=True, related_name="turns", **COVERED
+    )
+    person = models.ForeignKey(
+        Person, on_delete=models.SET_NULL, null=True, blank=True, db_constraint=False
+    )
     trigger_kind = models.CharField(max_length=16, choices=Trigger, default=Trigger.MESSAGE)
     trigger_id = models.BigIntegerField(null=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
@@ -62,7 +66,6 @@ class Turn(Record):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["id", "workspace"], name="turn_in_workspace"),
             # One decision per message and agent, however often its lane is claimed.
             models.UniqueConstraint(
                 fields=["agent", "trigger_kind", "trigger_id"], name="turn_once_per_trigger"

@@ -38,7 +38,7 @@ def _quiet(asked: Asked) -> Said:
             is_public=not asked.is_direct,
         )
     begin_quiet(room=room, person=asked.person, until=until, by=asked.handle)
-    withdraw_to(people=[asked.person.pk], room_id=room.pk, reason="They asked to be left alone.")
+    withdraw_to(people=[asked.person.pk], rooms=[room.pk], reason="They asked to be left alone.")
     words = (
         f"No agent answers or mentions you here{how_long or ' from now on'}. "
         "`/quiet off` takes it back, `/stop` is for everywhere."

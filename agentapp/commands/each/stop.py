@@ -15,7 +15,7 @@ def _stop(asked: Asked) -> Said:
         words = "You are answered and remembered again." if changed else "Nothing was stopped."
         return Said(words, in_room=words)
     changed = set_stopped(person=asked.person, on=True)
-    count = withdraw_to(people=changed, room_id=None, reason="They asked to be left alone.")
+    count = withdraw_to(people=changed, rooms=None, reason="They asked to be left alone.")
     already = "" if changed else " already"
     withdrawn = f" {_answers(count)} withdrawn." if count else ""
     words = (

@@ -18,6 +18,7 @@ from agentapp.conversation.services.recording import (
     NewMessage,
     Recorded,
     locked_room,
+    locked_rooms,
     record_all,
     record_message,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "apply_edit",
     "apply_reaction",
     "locked_room",
+    "locked_rooms",
     "notice",
     "record_all",
     "record_message",

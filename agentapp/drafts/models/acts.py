@@ -8,7 +8,7 @@ from django.db import models
 from typing_extensions import override
 
 from agentapp.conversation.models import Message
-from agentapp.foundation.models import Record
+from agentapp.foundation.models import COVERED, Record
 from agentapp.identity.models import Agent, Person, Room, User, Workspace
 from agentapp.turns.models import Turn
 
@@ -47,13 +47,13 @@ class Draft(Record):
         FRIENDS = "friends"
         PRIVATE = "private"
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="drafts")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, **COVERED)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="drafts", **COVERED)
     turn = models.ForeignKey(
         Turn, on_delete=models.CASCADE, null=True, blank=True, related_name="drafts"
     )
     kind = models.CharField(max_length=12, choices=Kind)
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="drafts")
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="drafts", **COVERED)
     target = models.ForeignKey(
         Message, on_delete=models.CASCADE, null=True, blank=True, related_name="drafts_about"
     )
@@ -70,11 +70,16 @@ class Draft(Record):
     version = models.PositiveIntegerField(default=1)
     content_hash = models.CharField(max_length=64)
     file_count = models.PositiveSmallIntegerField(default=0, help_text="of the files it carries")
-    key = models.CharField(max_length=80, unique=True, help_text="turn and ordinal")
+    key = models.CharField(max_length=80, help_text="turn and ordinal")
     epoch = models.BigIntegerField(default=0, help_text="safety epoch of the agent when proposed")
     room_seen = models.BigIntegerField(default=0, help_text="last message id when proposed")
     decided_by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="decisions"
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="decisions",
+        db_index=False,
     )
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_via = models.CharField(max_length=20, blank=True)
@@ -86,6 +91,7 @@ class Draft(Record):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["key"], name="draft_once"),
             models.CheckConstraint(
                 condition=(
                     models.Q(kind="reaction") & models.Q(target__isnull=False) & ~models.Q(emoji="")
@@ -108,6 +114,11 @@ class Draft(Record):
                 condition=models.Q(status__in=["proposed", "pending", "approved"]),
                 name="draft_open_expiry",
             ),
+            models.Index(
+                fields=["decided_by"],
+                condition=models.Q(decided_by__isnull=False),
+                name="draft_decided_by",
+            ),
         ]
 
     @override
@@ -120,15 +131,26 @@ class DraftRevision(Record):
 
     scope_path: ClassVar[str] = "draft__agent"
 
-    draft = models.ForeignKey(Draft, on_delete=models.CASCADE, related_name="revisions")
+    draft = models.ForeignKey(
+        Draft, on_delete=models.CASCADE, related_name="revisions", db_index=False
+    )
     n = models.PositiveIntegerField()
     text = models.TextField(blank=True)
     emoji = models.CharField(max_length=64, blank=True)
-    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+    author = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, db_index=False
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["draft", "n"], name="draft_revision_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["author"],
+                condition=models.Q(author__isnull=False),
+                name="draft_revision_author",
+            ),
         ]
 
     @override

@@ -83,17 +83,28 @@ class Outbound(Record):
         RETRACT = "retract", "take a published piece back"
         EDIT = "edit", "correct a published piece"
 
-    draft = models.ForeignKey(Draft, on_delete=models.CASCADE, related_name="pieces")
+    draft = models.ForeignKey(
+        Draft, on_delete=models.CASCADE, related_name="pieces", db_index=False
+    )
     action = models.CharField(max_length=8, choices=Action, default=Action.SEND)
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="outbounds")
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="outbounds")
+    agent = models.ForeignKey(
+        Agent, on_delete=models.CASCADE, related_name="outbounds", db_index=False
+    )
+    room = models.ForeignKey(
+        Room, on_delete=models.CASCADE, related_name="outbounds", db_index=False
+    )
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="outbounds")
     seq = models.PositiveSmallIntegerField()
     text = models.TextField(blank=True)
     file = models.ForeignKey(
-        DraftFile, on_delete=models.SET_NULL, null=True, blank=True, related_name="pieces"
+        DraftFile,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="pieces",
+        db_index=False,
     )
-    dedupe_key = models.CharField(max_length=32, unique=True)
+    dedupe_key = models.CharField(max_length=32)
     not_before = models.DateTimeField()
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -103,13 +114,19 @@ class Outbound(Record):
     tried_at = models.DateTimeField(null=True, blank=True, help_text="the first attempt")
     external_id = models.CharField(max_length=255, blank=True)
     message = models.ForeignKey(
-        Message, on_delete=models.SET_NULL, null=True, blank=True, related_name="published_from"
+        Message,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="published_from",
+        db_index=False,
     )
     error = models.CharField(max_length=400, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["draft", "seq"], name="outbound_piece_once"),
+            models.UniqueConstraint(fields=["dedupe_key"], name="outbound_once"),
         ]
         indexes = [
             models.Index(
@@ -119,9 +136,15 @@ class Outbound(Record):
                 name="outbound_due",
             ),
             models.Index(
-                fields=["agent"],
-                condition=models.Q(state="publishing"),
-                name="outbound_in_flight",
+                fields=["agent"], condition=~models.Q(state="sent"), name="outbound_unsent"
+            ),
+            models.Index(
+                fields=["message"],
+                condition=models.Q(message__isnull=False),
+                name="outbound_message",
+            ),
+            models.Index(
+                fields=["file"], condition=models.Q(file__isnull=False), name="outbound_file"
             ),
             models.Index(
                 fields=["agent", "room", "id"],

@@ -98,20 +98,20 @@ def block_login(*, account_id: uuid.UUID, reason: str) -> int:
     return _block(pieces, Q(pieces__account_id=account_id), reason)
 
 
-def withdraw_to(*, people: Collection[int], room_id: int | None, reason: str) -> int:
+def withdraw_to(*, people: Collection[int], rooms: Collection[int] | None, reason: str) -> int:
     """Withdraw what answers these people and has not left, inside the caller's transaction.
 
     Pieces are locked before drafts, as claims do.
 
     Args:
-        room_id: Only in this room; None is anywhere.
+        rooms: Only in these; None is anywhere.
 
     Returns:
         How many drafts.
     """
     answers = Q(person__in=people) | Q(target__author__person__in=people)
-    if room_id is not None:
-        answers &= Q(room_id=room_id)
+    if rooms is not None:
+        answers &= Q(room__in=rooms)
     chosen = Draft.objects.filter(answers, status__in=_WITHDRAWN_FROM)
     ids = list(chosen.values_list("pk", flat=True))
     pieces = Outbound.objects.filter(draft__in=ids)

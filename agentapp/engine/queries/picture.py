@@ -189,6 +189,7 @@ def _line(
         replies_to_other=bool(answered and answered.agent_id is None and answered.pk != author.pk),
         minutes_old=max((now - message.sent_at).total_seconds() / 60, 0.0),
         wants_none=alone.wants_none(room_id=message.room_id, person_id=author.person_id),
+        has_left=alone.has_left(room_id=message.room_id, person_id=author.person_id),
     )
 
 
@@ -233,13 +234,5 @@ def _mind(agent: Agent, room: Room, member: Membership | None, state: Standing) 
         interests=spec.words(agent, "interests"),
         hold=state.hold.kind if state.hold else "",
         hold_reason=state.hold.reason if state.hold else "",
-        limits={
-            name: limits.effective(
-                name,
-                workspace=room.workspace.limits,
-                agent=agent.limits,
-                room=room.limits,
-            )
-            for name in limits.HOST_DEFAULTS
-        },
+        limits=limits.every(workspace=room.workspace.limits, agent=agent.limits, room=room.limits),
     )

@@ -51,6 +51,12 @@ SELECT asked.n, agent.status IN ('trial', 'live')
     AND NOT EXISTS (
         SELECT FROM agentapp_person person
         WHERE person.id = asked.person_id AND person.stopped_at IS NOT NULL)
+    AND NOT EXISTS (
+        SELECT FROM agentapp_identity handle
+        JOIN agentapp_stay gone ON gone.identity_id = handle.id AND gone.left_at IS NOT NULL
+        JOIN agentapp_room room ON room.id = asked.room_id
+            AND room.platform = handle.platform AND room.group_id = gone.group_id
+        WHERE handle.person_id = asked.person_id)
     AND EXISTS (
         SELECT FROM agentapp_lane lane WHERE lane.id = asked.lane_id AND lane.fence = asked.fence)
 FROM unnest(%(agents)s::bigint[], %(rooms)s::bigint[], %(epochs)s::bigint[], %(triggers)s::bigint[],
@@ -120,13 +126,11 @@ class _Place:
 
     def __init__(self, turn: Turn, agent: Agent, member: Membership) -> None:
         self.turn, self.agent, self.room = turn, agent, member.room
+        holding = limits.every(
+            workspace=self.room.workspace.limits, agent=agent.limits, room=self.room.limits
+        )
         self.limits = {
-            name: limits.effective(
-                name,
-                workspace=self.room.workspace.limits,
-                agent=agent.limits,
-                room=self.room.limits,
-            ).value
+            name: holding[name].value
             for name in (
                 "context_messages",
                 "context_tokens",

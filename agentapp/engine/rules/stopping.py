@@ -49,6 +49,10 @@ def _wanted(view: View, trigger: Line) -> Reason | None:
     return no("left_alone", f"{trigger.author_name} asked to be left alone.")
 
 
+def _still_here(_view: View, trigger: Line) -> Reason | None:
+    return no("author_left", f"{trigger.author_name} has left.") if trigger.has_left else None
+
+
 def _not_silent(view: View, _trigger: Line) -> Reason | None:
     if view.place.dial != "silent":
         return None
@@ -111,7 +115,7 @@ def _unasked_share(view: View, _trigger: Line) -> Reason | None:
     return _cap("unaddressed_share", words, share)
 
 
-_GATES: tuple[Check, ...] = (_held, _present, _awake, _open, _not_quiet, _wanted)
+_GATES: tuple[Check, ...] = (_held, _present, _awake, _open, _not_quiet, _wanted, _still_here)
 _CAPS: tuple[Check, ...] = (_chain, _without_human, _room_cap, _person_cap, _not_silent)
 _UNASKED_CAPS: tuple[Check, ...] = (_unasked_hour, _unasked_share)
 

@@ -35,6 +35,7 @@ class Line:
         replies_to_other: It answers somebody who is neither its author nor one of our agents.
         minutes_old: Since it was written, by its platform's clock.
         wants_none: Its author asked not to be answered here.
+        has_left: Its author is no longer here.
     """
 
     id: int
@@ -50,6 +51,7 @@ class Line:
     replies_to_other: bool = False
     minutes_old: float = 0.0
     wants_none: bool = False
+    has_left: bool = False
 
     @property
     def is_human(self) -> bool:

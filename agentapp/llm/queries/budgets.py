@@ -56,7 +56,9 @@ def budget_state(*, workspace: Workspace, agent_id: int | None) -> BudgetState:
 def budget_levels(*, pairs: Iterable[tuple[int, int]]) -> dict[int, Level]:
     """Say for (agent, workspace) pairs how much may be asked. A fixed number of queries."""
     pairs = list(pairs)
-    workspaces = Workspace.objects.in_bulk({workspace_id for _, workspace_id in pairs})
+    workspaces = {
+        row.pk: row for row in _workspaces(ids=list({workspace_id for _, workspace_id in pairs}))
+    }
     free = free_workspaces(workspaces)
     if free.issuperset(workspaces):
         return {agent_id: Level.OK for agent_id, _ in pairs}
@@ -98,6 +100,11 @@ def _levels(budgets: list[Budget], today: dict[int, date]) -> dict[int, Level]:
         row = found.get((budget.pk, today[budget.workspace_id]))
         levels[budget.pk] = level_of(budget.day_micros, row)
     return levels
+
+
+@prepared
+def _workspaces(ids: list[int]) -> QuerySet[Workspace]:
+    return Workspace.objects.filter(pk__any=ids)
 
 
 @prepared
