@@ -33,6 +33,7 @@ BATCH = 20  # pieces per claim
 MOST_IN_FLIGHT = 40  # pieces; more could not start before their deadline
 POLL_SECONDS = 1.0  # a lost wake-up costs at most this
 GATHER_SECONDS = 0.03  # between two claims, so that busy moments are claimed together
+BUSY_FROM, BUSY_GATHER_SECONDS = 3, 0.1  # pieces of one claim, from which the next waits longer
 LOST_SECONDS = 1.0  # between two looks for pieces whose sender died
 DRAIN_SECONDS = 1.5  # that pieces in flight get when the process stops
 
@@ -91,24 +92,27 @@ class Delivery:
         while True:
             self.wake.clear()
             claimed_at = time.monotonic()
-            if not await self._claim():
+            free = min(BATCH, MOST_IN_FLIGHT - len(self._in_flight))
+            taken = await self._claim(free) if free > 0 else 0
+            if not 0 < taken == free:
                 # `wait_for` may swallow a cancellation before Python 3.12:
                 # https://github.com/python/cpython/issues/86296
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await self.wake.wait()
-            await asyncio.sleep(claimed_at + GATHER_SECONDS - time.monotonic())
+            is_busy = BUSY_FROM <= taken < free
+            gather = BUSY_GATHER_SECONDS if is_busy else GATHER_SECONDS
+            await asyncio.sleep(claimed_at + gather - time.monotonic())
 
-    async def _claim(self) -> bool:
-        """Take one batch and set it going; say whether more may be due."""
+    async def _claim(self, free: int) -> int:
+        """Take one batch and set it going; return how many pieces it has."""
         connectors = self._connectors()
-        free = min(BATCH, MOST_IN_FLIGHT - len(self._in_flight))
-        if not connectors or free <= 0:
-            return False
+        if not connectors:
+            return 0
         with self._busy_with(connectors):
             return await self._claim_for(connectors, free)
 
-    async def _claim_for(self, connectors: Mapping[uuid.UUID, Connector], free: int) -> bool:
+    async def _claim_for(self, connectors: Mapping[uuid.UUID, Connector], free: int) -> int:
         claim = asyncio.create_task(
             self._bridge.call(
                 publication.claim_due, holder=self._holder, accounts=list(connectors), limit=free
@@ -127,7 +131,7 @@ class Delivery:
                 self._send(piece, connectors.get(account_id)),
                 then=partial(self._no_longer_busy, account_id),
             )
-        return len(pieces) == free
+        return len(pieces)
 
     async def _send_claimed(
         self,

@@ -136,12 +136,13 @@ class Host:
         self._cards.stop()
         self._cargo.stop()
         await self._sharing.stop()
-        await self._readers.stop()
         await asyncio.gather(*workers, return_exceptions=True)
         await self._stop_all(list(self.running))
         # A lease taken at this very moment has to be known before all are given back.
         await asyncio.wait([keeper], timeout=STOP_SECONDS)
         keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+        await self._readers.stop(seconds=STOP_SECONDS)
         with suppress(DatabaseError, TimeoutError):  # then they run out by themselves
             async with asyncio.timeout(STOP_SECONDS):
                 given = await self._bridge.call(leases.give_back, holder=self.holder)

@@ -81,13 +81,14 @@ class Readers:
             self._running[one.service.id] = _Running(one.fence, task, wake)
             self._renewed_at = now
 
-    async def stop(self) -> None:
-        """End all readers and give their services back."""
+    async def stop(self, *, seconds: float) -> None:
+        """End all readers and give their services back, within bounds."""
         if not self._running:
             return
         await self._end(list(self._running))
-        with suppress(DatabaseError):  # then they run out by themselves
-            await self._bridge.call(leases.give_back, holder=self._holder)
+        with suppress(DatabaseError, TimeoutError):  # then they run out by themselves
+            async with asyncio.timeout(seconds):
+                await self._bridge.call(leases.give_back, holder=self._holder)
 
     async def _run(self, held: HeldService, reader: Reader) -> None:
         try:

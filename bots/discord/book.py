@@ -8,20 +8,21 @@ import discord
 
 from agentapp.commands.shapes import Call
 from agentapp.foundation.envelope import Place
-from agentapp.intake.seen import Item
+from agentapp.intake.seen import Item, Move
 
 MOST_WAITING = 5_000  # things heard that wait; what is beyond is fetched again afterwards
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One thing that happened in a place."""
+    """One thing that happened in a place, or in a whole server."""
 
     place: Place
     items: tuple[Item, ...] = ()
     newest: int = 0
     left: str = ""
     call: Call | None = None
+    move: Move | None = None
 
 
 @dataclass
@@ -32,11 +33,15 @@ class Mark:
         read_to: The newest message up to which nothing is missing.
         is_behind: Messages before those now heard may be missing. What is heard until they are
             read is held, so that the record keeps the room's order.
+        has_archive: Threads may have been archived since, unseen.
+        since: When the agent came in, as one of Discord's ids; 0 where that is not known.
         kind: direct, room or thread.
     """
 
     read_to: int = 0
     is_behind: bool = True
+    has_archive: bool = True
+    since: int = 0
     kind: str = "room"
     name: str = ""
     held: list[Heard] = field(default_factory=list)
@@ -62,13 +67,17 @@ class Book:
             return channel.id in self.marks or channel.parent_id in self.marks
         return getattr(channel, "id", 0) in self.marks
 
+    def reads_in(self, guild: discord.Guild) -> bool:
+        """Say whether any channel of a server is read."""
+        return any(one.id in self.marks for one in guild.channels)
+
     def mark_of(self, channel: object, place: Place) -> Mark:
         """Return how far a place is on record; a new thread is read whole if it began meanwhile."""
         channel_id = int(place.external_id)
         known = self.marks.get(channel_id)
         if known is not None:
             return known
-        mark = Mark(is_behind=False, kind=place.kind, name=place.name)
+        mark = Mark(is_behind=False, has_archive=False, kind=place.kind, name=place.name)
         parent = self.marks.get(getattr(channel, "parent_id", None) or 0)
         if parent is not None:
             mark.is_behind = parent.is_behind
@@ -79,4 +88,4 @@ class Book:
     def all_behind(self) -> None:
         """Note that messages may have been missed everywhere."""
         for mark in self.marks.values():
-            mark.is_behind = True
+            mark.is_behind = mark.has_archive = True

@@ -32,7 +32,8 @@ from bots.discord.errors import (
     translated,
 )
 from bots.discord.files import fetched
-from bots.discord.gateway import Gateway, Reads, own_id
+from bots.discord.gateway import Gateway, own_id
+from bots.discord.intents import Reads
 from bots.discord.parse import PLATFORM
 from bots.discord.posts import is_post
 from bots.discord.proving import details_of

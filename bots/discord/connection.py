@@ -9,25 +9,25 @@ from functools import partial
 from typing import Any, cast
 
 import discord
-from django.db import Error as DatabaseError
 
 from agentapp.foundation import clock
 from agentapp.foundation.errors import AgentError
 from agentapp.identity.services.leases import HeldAccount
 from agentapp.intake.queries import thinking_in
 from agentapp.intake.seen import RoomNews
-from agentapp.presence import doorways
 from bots.bridge import Bridge
 from bots.connector import SendRefused
 from bots.discord import cards
-from bots.discord.backfill import Backfill, newest_known
+from bots.discord.backfill import Backfill, newest_of
 from bots.discord.book import Book, Mark
 from bots.discord.commands import Commands, fingerprint, registered
 from bots.discord.errors import IntentsMissing, LoginLost, NotReached, translated
 from bots.discord.gateway import Gateway
 from bots.discord.listening import Listener, reachable
-from bots.discord.parse import PLATFORM
-from bots.discord.places import group_of, hindrance, place_of
+from bots.discord.parse import PLATFORM, parse_arrival, parse_departure
+from bots.discord.places import hindrance, place_of
+from bots.discord.rollcall import RollCall
+from bots.discord.rooms import RoomList
 from bots.discord.watching import check
 from bots.typing import Typing
 
@@ -36,7 +36,6 @@ logger = logging.getLogger(__name__)
 READY_WITHIN = 60.0  # seconds for a new session
 WATCH_SECONDS = 2.0  # between two looks at how the connection fares
 TYPING_SECONDS = 8.0  # Discord shows it for ten
-SETTLE_SECONDS = 0.3  # after a server's change, for those that follow it
 _FINAL_CODES = {4004, 4010, 4011, 4012, 4013}
 
 
@@ -56,10 +55,13 @@ class Connection:
         self._client = client
         self._book = book
         self._listener = Listener(account=account, bridge=bridge, client=client, book=book)
+        self._roll = RollCall(
+            account=account, bridge=bridge, client=client, book=book, listener=self._listener
+        )
         self._behind = asyncio.Event()
-        self._renewed_guilds: dict[int, discord.Guild] = {}
-        self._renewal = asyncio.Event()
-        self._was_ready = False
+        self._rooms = RoomList(
+            account=account, bridge=bridge, client=client, book=book, listener=self._listener
+        )
         self._commands = Commands(account=account, bridge=bridge)
         self._answering: set[asyncio.Task[None]] = set()
         self._typing = Typing(
@@ -83,7 +85,8 @@ class Connection:
                 self._listener.store_all(),
                 self._watch(),
                 self._read_up(),
-                self._keep_list(),
+                self._roll.keep_calling(),
+                self._rooms.keep(),
                 self._offer_commands(),
             ):
                 group.create_task(work)
@@ -111,9 +114,11 @@ class Connection:
                 raise SendRefused(lacks)
         # Whatever is there by now, threads that opened without a word in the channel as well.
         threads = (thread.id for thread in self._threads_of(channel_id))
-        newest = max(channel_id, newest_known(self._client, channel_id), *threads)
-        self._book.marks[channel_id] = Mark(newest, is_behind=False)
+        newest = max(channel_id, newest_of(channel), *threads)
+        mark = Mark(newest, is_behind=False, has_archive=False)
+        self._book.marks[channel_id] = mark
         since = await self._bridge.call(clock.now)
+        mark.since = discord.utils.time_snowflake(since)
         await self._listener.store(RoomNews(place, since=since, read_to=str(newest)))
 
     async def leave(self, channel_id: int) -> None:
@@ -158,22 +163,21 @@ class Connection:
 
     def renewed(self, guild: discord.Guild) -> None:
         """Hear that a server changed; its list is written when it has settled."""
-        self._renewed_guilds[guild.id] = guild
-        self._renewal.set()
+        self._rooms.renewed([guild])
 
     def expelled(self, guild: discord.Guild) -> None:
         """Hear that the bot is out of a server."""
         places = [*guild.channels, *guild.threads]
         for one in places:
             self._listener.lost(one.id, "It was removed from the server.")
-        self._renewal.set()
+        self._rooms.renewed([])
 
-    def ready(self) -> None:
+    def ready(self, is_new: bool) -> None:
         """Hear that everything is there."""
-        self._was_ready = True
-        for guild in self._client.guilds:
-            self._renewed_guilds[guild.id] = guild
-        self._renewal.set()
+        self._rooms.is_complete = True
+        if is_new:
+            self._roll.due.set()
+        self._rooms.renewed(self._client.guilds)
         self._behind.set()
 
     def asked(self, interaction: discord.Interaction) -> None:
@@ -181,6 +185,16 @@ class Connection:
         task = asyncio.create_task(self._answer(interaction))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
+
+    def came(self, member: discord.Member) -> None:
+        """Hear that somebody came into a server."""
+        self._listener.moved(member.guild, parse_arrival(member))
+
+    def went(self, guild_id: int, who: discord.abc.User) -> None:
+        """Hear that somebody left a server."""
+        guild = self._client.get_guild(guild_id)
+        if guild is not None:
+            self._listener.moved(guild, parse_departure(guild, who))
 
     async def _answer(self, interaction: discord.Interaction) -> None:
         try:
@@ -209,7 +223,7 @@ class Connection:
         began = time.monotonic()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            if not self._was_ready and time.monotonic() - began > READY_WITHIN:
+            if not self._rooms.is_complete and time.monotonic() - began > READY_WITHIN:
                 raise NotReached
             check(self._client)
             if self._listener.overflowed:
@@ -231,20 +245,6 @@ class Connection:
                 await asyncio.sleep(WATCH_SECONDS)
                 self._behind.set()
 
-    async def _keep_list(self) -> None:
-        """Write down which rooms there are, and notice those that are out of reach."""
-        while True:
-            await self._renewal.wait()
-            await asyncio.sleep(SETTLE_SECONDS)
-            self._renewal.clear()
-            guilds, self._renewed_guilds = self._renewed_guilds, {}
-            try:
-                await self._write_list(list(guilds.values()))
-            except DatabaseError as error:
-                logger.warning("the list of rooms waits: %s", type(error).__name__)
-                self._renewed_guilds = {**guilds, **self._renewed_guilds}
-                self._renewal.set()
-
     async def _offer_commands(self) -> None:
         """Tell Discord which commands there are, if that is not what it was told last."""
         commands = registered()
@@ -264,25 +264,6 @@ class Connection:
             return
         self._listener.cursor["commands"] = mark
         await self._listener.store_cursor()
-
-    async def _write_list(self, guilds: list[discord.Guild]) -> None:
-        who = {"account_id": self._account.account_id, "fence": self._account.fence}
-        for guild in guilds:
-            if not guild.unavailable and self._client.get_guild(guild.id) is not None:
-                await self._call(doorways.show_group, **who, group=group_of(guild))
-        kept = [str(guild.id) for guild in self._client.guilds]
-        if self._was_ready:
-            await self._call(doorways.show_groups, **who, kept=kept)
-            self._miss()
-
-    def _miss(self) -> None:
-        """Note which channels are out of reach. Sessions do not list the other places."""
-        for channel_id, mark in list(self._book.marks.items()):
-            if mark.kind == "room" and not reachable(self._client, channel_id):
-                self._listener.lost(channel_id, "It can no longer see that channel.")
-
-    async def _call(self, function: Any, **fields: object) -> None:  # noqa: ANN401
-        await self._bridge.call(partial(function, **fields))
 
     def _threads_of(self, channel_id: int) -> list[discord.Thread]:
         return [

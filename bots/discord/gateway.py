@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ import discord
 from typing_extensions import override
 
 from bots.discord.errors import NotReached
+from bots.discord.intents import Reads, intents
 
 REFUSED = {401, 403, 429}
 BETWEEN_SESSIONS = 5.0  # seconds before a session that follows another; Discord's own pace
@@ -43,23 +43,17 @@ class Ears(Protocol):
     def expelled(self, guild: discord.Guild) -> None:
         """Hear that the bot is no longer in a server."""
 
-    def ready(self) -> None:
-        """Hear that everything is there; what was said before has to be fetched."""
+    def ready(self, is_new: bool) -> None:
+        """Hear that everything is there; before a new session something may have been missed."""
 
     def asked(self, interaction: discord.Interaction) -> None:
         """Hear a command or a press."""
 
+    def came(self, member: discord.Member) -> None:
+        """Hear that somebody came into a server."""
 
-@dataclass(frozen=True, slots=True)
-class Reads:
-    """What a bot is allowed to read beyond what is meant for it."""
-
-    content: bool = False
-
-    @classmethod
-    def of(cls, flags: discord.ApplicationFlags) -> Reads:
-        """Return what Discord's portal has switched on for an application."""
-        return cls(flags.gateway_message_content or flags.gateway_message_content_limited)
+    def went(self, guild_id: int, who: discord.abc.User) -> None:
+        """Hear that somebody left a server, or was taken out of it."""
 
 
 class Gateway(discord.Client):
@@ -142,12 +136,12 @@ class Gateway(discord.Client):
     async def on_ready(self) -> None:
         """Pass on that a session began."""
         if self.ears:
-            self.ears.ready()
+            self.ears.ready(True)
 
     async def on_resumed(self) -> None:
         """Pass on that a session goes on; Discord has sent what was missed, as far as it could."""
         if self.ears:
-            self.ears.ready()
+            self.ears.ready(False)
 
     async def on_message(self, message: discord.Message) -> None:
         """Pass on a message."""
@@ -225,6 +219,16 @@ class Gateway(discord.Client):
         if guild is not None:
             self._renewed(guild)
 
+    async def on_member_join(self, member: discord.Member) -> None:
+        """Pass on that somebody came."""
+        if self.ears:
+            self.ears.came(member)
+
+    async def on_raw_member_remove(self, payload: discord.RawMemberRemoveEvent) -> None:
+        """Pass on that somebody left; nobody is kept in mind here, so this comes without them."""
+        if self.ears:
+            self.ears.went(payload.guild_id, payload.user)
+
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Pass on a command or a press."""
         if self.ears:
@@ -239,15 +243,6 @@ class Gateway(discord.Client):
     def _renewed(self, guild: discord.Guild) -> None:
         if self.ears:
             self.ears.renewed(guild)
-
-
-def intents(reads: Reads) -> discord.Intents:
-    """Return what a connection asks for: no more than is switched on and used."""
-    found = discord.Intents.none()
-    found.guilds = found.guild_messages = found.dm_messages = True
-    found.guild_reactions = found.dm_reactions = True
-    found.message_content = reads.content
-    return found
 
 
 def own_id(client: discord.Client) -> int:

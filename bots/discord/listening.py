@@ -23,7 +23,7 @@ from agentapp.identity.services.leases import HeldAccount
 from agentapp.identity.services.opening import open_login
 from agentapp.intake import queries
 from agentapp.intake.batches import accept_batch
-from agentapp.intake.seen import Batch, Left, Remark, RoomNews
+from agentapp.intake.seen import Batch, Left, Move, Remark, RoomNews
 from bots.bridge import Bridge
 from bots.discord.book import MOST_WAITING, Book, Heard, Mark
 from bots.discord.gateway import Gateway
@@ -75,8 +75,12 @@ class Listener:
         )
         for one in await self._bridge.call(asked):
             if one.external_id.isdigit():
-                read_to = int(one.read_to) if one.read_to.isdigit() else 0
-                self._book.marks[int(one.external_id)] = Mark(read_to, kind=one.kind, name=one.name)
+                self._book.marks[int(one.external_id)] = Mark(
+                    int(one.read_to) if one.read_to.isdigit() else 0,
+                    since=discord.utils.time_snowflake(one.joined_at),
+                    kind=one.kind,
+                    name=one.name,
+                )
 
     def said(self, message: discord.Message) -> None:
         """Hear a message."""
@@ -137,6 +141,11 @@ class Listener:
         if self._book.marks.pop(channel_id, None) is not None:
             self._put(Heard(Place(str(channel_id)), left=reason))
 
+    def moved(self, guild: discord.Guild, move: Move | None) -> None:
+        """Hear that somebody came or left; where it reads no channel, that is not its business."""
+        if move is not None and self._book.reads_in(guild):
+            self._put(Heard(Place(move.group), move=move))
+
     def caught_up(self, mark: Mark) -> None:
         """Let through what was held and was not read meanwhile; from here on all is heard."""
         mark.is_behind = False
@@ -167,7 +176,7 @@ class Listener:
         """Store what was fetched from one place."""
         async with self._storing:
             await self._carry_out(calls)
-            await self._accept((news,), ())
+            await self._accept((news,))
 
     async def _carry_out(self, calls: Iterable[Call]) -> None:
         # A command is carried out once; were the batch first, a crash between would lose it.
@@ -177,7 +186,7 @@ class Listener:
     async def store_cursor(self) -> None:
         """Store what is kept with the login beside the marks of its places."""
         async with self._storing:
-            await self._accept((), ())
+            await self._accept()
 
     async def _persist(self, heard: list[Heard]) -> None:
         """Store what was heard; while the database is away, it waits here."""
@@ -191,8 +200,9 @@ class Listener:
             async with self._storing:
                 rooms = tuple(self._news(heard))
                 left = tuple(Left(one.place, True, one.left) for one in heard if one.left)
+                moves = tuple(one.move for one in heard if one.move)
                 await self._carry_out(one.call for one in heard if one.call)
-                await self._accept(rooms, left)
+                await self._accept(rooms, left, moves)
                 for news in rooms:
                     if news.read_to:
                         self._book.marks[int(news.place.external_id)].read_to = int(news.read_to)
@@ -205,7 +215,7 @@ class Listener:
         """Return what was heard by place, each in its order."""
         by_place: dict[str, list[Heard]] = {}
         for one in heard:
-            if not one.left:
+            if not one.left and one.move is None:
                 by_place.setdefault(one.place.external_id, []).append(one)
         for external_id, some in by_place.items():
             mark = self._book.marks.get(int(external_id))
@@ -215,7 +225,12 @@ class Listener:
             items = tuple(item for one in some for item in one.items)
             yield RoomNews(named, items, read_to=str(newest) if moves else "")
 
-    async def _accept(self, rooms: tuple[RoomNews, ...], left: tuple[Left, ...]) -> None:
+    async def _accept(
+        self,
+        rooms: tuple[RoomNews, ...] = (),
+        left: tuple[Left, ...] = (),
+        moves: tuple[Move, ...] = (),
+    ) -> None:
         batch = Batch(
             account_id=self._account.account_id,
             fence=self._account.fence,
@@ -225,6 +240,7 @@ class Listener:
             cursor=self.cursor,
             rooms=rooms,
             left=left,
+            moves=moves,
         )
         await self._bridge.call(accept_batch, batch)
         faults.passing("batch.committed")

@@ -36,6 +36,13 @@ class DiscordPlatform:
             "Without this it sees only what mentions it, answers it or is a direct message.",
             is_choice=True,
         ),
+        Question(
+            "members",
+            "Let it notice who comes into its servers and who leaves",
+            "Without this it goes on answering people who have left, and People does not say who "
+            "is gone.",
+            is_choice=True,
+        ),
     )
 
     def handle_of(self, answers: Mapping[str, str]) -> str:

@@ -22,7 +22,7 @@ from agentapp.foundation.envelope import (
     IncomingReaction,
     Place,
 )
-from agentapp.intake.seen import EditBy
+from agentapp.intake.seen import EditBy, Move
 from bots.discord.address import FileAddress
 
 PLATFORM = "discord"
@@ -119,6 +119,27 @@ def parse_reaction(
         emoji=emoji_name(payload.emoji),
         present=payload.event_type == "REACTION_ADD",
     )
+
+
+def parse_arrival(member: discord.Member) -> Move | None:
+    """Return that somebody came into a server; None for programs."""
+    if member.bot:
+        return None
+    return Move(
+        str(member.guild.id),
+        member.guild.name,
+        Author(str(member.id), member.display_name),
+        is_in=True,
+        at=member.joined_at,
+    )
+
+
+def parse_departure(guild: discord.Guild, who: discord.abc.User) -> Move | None:
+    """Return that somebody is no longer in a server, which nobody dates; None for programs."""
+    if who.bot:
+        return None
+    author = Author(str(who.id), who.display_name)
+    return Move(str(guild.id), guild.name, author, is_in=False)
 
 
 def author_of(message: discord.Message) -> Author:

@@ -27,7 +27,12 @@ def place_of(channel: object) -> Place | None:
         case discord.Thread():
             return _thread(channel)
         case discord.TextChannel() | discord.ForumChannel():
-            return Place(str(channel.id), name=_full_name(channel), is_public=is_public(channel))
+            return Place(
+                str(channel.id),
+                name=_full_name(channel),
+                is_public=is_public(channel),
+                group=str(channel.guild.id),
+            )
     return None
 
 
@@ -41,6 +46,7 @@ def _thread(thread: discord.Thread) -> Place:
         kind="thread",
         parent=str(thread.parent_id),
         is_public=is_open,
+        group=str(thread.guild.id),
     )
 
 

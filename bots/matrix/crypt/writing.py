@@ -101,7 +101,7 @@ class Writer:
         """
         members = await self._members_of(room_id)
         await self.refresh(members)
-        await self._share(room_id, members, limits)
+        await self._share(room_id, members, limits, key=key)
         await self.send_parcels()
         async with self._ring.turn():
             await self._ring.load([(ACCOUNT, ""), (OUTBOUND, room_id), (WRITTEN, key)])
@@ -171,12 +171,19 @@ class Writer:
                 self._ring.put(DEVICES, user, value)
             await self._ring.store()
 
-    async def _share(self, room_id: str, members: Collection[str], limits: Limits) -> None:
-        """See to it that every device in a room gets the room's key, now or with the parcels."""
+    async def _share(
+        self, room_id: str, members: Collection[str], limits: Limits, *, key: str
+    ) -> None:
+        """See to it that every device in a room gets the room's key, now or with the parcels.
+
+        What is to be written under `key` is asked for here already: nothing else has to be read
+        in a room where all is known, and the ring knows the time only from reading.
+        """
         for is_last in (False, True):
             async with self._ring.turn():
                 names = [(DEVICES, user) for user in members]
-                await self._ring.load([(ACCOUNT, ""), (OUTBOUND, room_id), *names])
+                known = [(ACCOUNT, ""), (OUTBOUND, room_id), (WRITTEN, key)]
+                await self._ring.load([*known, *names])
                 targets = self._targets(members)
                 stored = await self._room_key(room_id, targets, limits)
                 missing = [one for one in targets if not _has(stored, one)]

@@ -39,11 +39,13 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 20  # parcels of one transaction
 LOOK_SECONDS = 2.0  # between two looks where no wake-up came
 FIRST_WAIT, LAST_WAIT = 0.5, 20.0  # after failures
+MOST_DOUBLINGS = 6  # of the first wait; the last one is reached by then
 PATIENCE = 5  # failures at one parcel that are of its own making, before it is passed over
 GREET_SECONDS, GREET_AGAIN_SECONDS = 60.0, 5.0  # while all is well, and while it is not
 FORGET_SECONDS = 3600.0
 TYPING_SECONDS, TYPING_RENEW_SECONDS = 30.0, 20.0
-MOST_AFTERWARDS = 20  # receipts and entries that follow one round
+MOST_AFTERWARDS = 20  # ghosts that say what they read, or follow, after one round
+MOST_COURTESIES = 8  # rounds of which that is under way; of others nothing is said
 
 Health = ApplicationService.Health
 
@@ -106,7 +108,7 @@ class ServiceReader:
     async def _rest(self, error: Exception) -> None:
         """Wait a while after a failure; nothing was stored, so the same comes again."""
         self._failures += 1
-        wait = min(FIRST_WAIT * 2**self._failures, LAST_WAIT)
+        wait = min(FIRST_WAIT * 2 ** min(self._failures, MOST_DOUBLINGS), LAST_WAIT)
         if isinstance(error, Limited):
             wait = max(wait, error.seconds)
         said = error.code if isinstance(error, AgentError) else type(error).__name__
@@ -186,9 +188,11 @@ class ServiceReader:
                 self._walker.forget(room_id)
         if any(harvest.seen for harvest in found):
             self._typing.heard()
-        task = asyncio.create_task(self._courtesies(walks))
-        self._afterwards.add(task)
-        task.add_done_callback(self._afterwards.discard)
+        follows = any(harvest.followed for harvest in found)
+        if follows or len(self._afterwards) < MOST_COURTESIES:
+            task = asyncio.create_task(self._courtesies(walks))
+            self._afterwards.add(task)
+            task.add_done_callback(self._afterwards.discard)
 
     async def _courtesies(self, walks: dict[str, Walk]) -> None:
         """Say what was read, go where rooms went. Nothing depends on it."""
