@@ -16,6 +16,7 @@ from agentapp.identity.models import (
     RoomLink,
     Runner,
     Seat,
+    Stay,
     User,
     Workspace,
 )
@@ -35,6 +36,7 @@ register(
     RoomLink,
     Runner,
     Seat,
+    Stay,
     User,
     Workspace,
 )

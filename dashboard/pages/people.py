@@ -36,7 +36,12 @@ def people(request: HttpRequest) -> HttpResponse:
     if not Frame(user).runs_agents:
         raise Http404
     query = one_line(request.GET.get("q", ""), limit=MAX_QUERY)
-    shown = show_people(user, query=query, before=number(request, "before"))
+    shown = show_people(
+        user,
+        query=query,
+        before=number(request, "before"),
+        only_left=request.GET.get("left") == "yes",
+    )
     return show(request, "dashboard/people.html", {"people": shown}, section="people")
 
 

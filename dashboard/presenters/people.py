@@ -10,22 +10,19 @@ from datetime import datetime
 from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 
-from agentapp.conversation.models import Message
 from agentapp.identity import policy
 from agentapp.identity.models import Agent, Identity, Person, User
-from agentapp.memory.models import Fact, Memory
+from agentapp.memory.models import Memory
 from agentapp.privacy import queries
 from agentapp.relations.models import Relationship
 from agentapp.relations.queries import bond_of
 from agentapp.relations.rules import NAMES, current_trust, level
+from dashboard.presenters.departures import LeftShown, left_by
 from dashboard.presenters.faces import Face, agent_face
-from dashboard.presenters.messages import shortened
+from dashboard.presenters.memories import MemoryShown, show_memories
 
 PAGE = 50  # people of one page
 MEMORIES = 50  # of one page of a person
-QUOTE_CHARACTERS = 200
-
-KINDS = {"episode": "said", "fact": "a fact", "summary": "summary of a talk", "lesson": "learned"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +38,23 @@ class PersonRow:
     last_contact: datetime | None
     never_remember: bool
     is_demo: bool
+    left: list[LeftShown]
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleShown:
-    """A page of people; `older` is the address of the next one."""
+    """A page of people; `older` is the address of the next one.
+
+    Attributes:
+        only_left: Only those who left a server are shown.
+        has_left: There are some.
+    """
 
     rows: list[PersonRow]
     query: str
     older: str
+    only_left: bool = False
+    has_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +65,6 @@ class BondShown:
     url: str
     words: str
     last_contact: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryShown:
-    """One thing remembered, and why.
-
-    `source` is the message it came from, as far as the viewer may read it; `hides` says that the
-    text appears after a tap, because it was said in private.
-    """
-
-    id: int
-    text: str
-    kind: str
-    fact: str
-    agent: Face
-    room: str
-    source: str
-    source_url: str
-    audience: str
-    said_at: datetime
-    expires_at: datetime | None
-    uses: int
-    hides: bool
-    is_deleted: bool
-    corrected_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +86,7 @@ class PersonShown:
     face: Face
     never_remember: bool
     is_left_alone: bool
+    left: list[LeftShown]
     handles: list[HandleShown]
     bonds: list[BondShown]
     memories: list[MemoryShown]
@@ -113,9 +94,11 @@ class PersonShown:
     older: str
 
 
-def show_people(user: User, *, query: str = "", before: int | None = None) -> PeopleShown:
-    """Show a page of the people this user's agents know, the newest first; four queries."""
-    people = queries.known_people(user)
+def show_people(
+    user: User, *, query: str = "", before: int | None = None, only_left: bool = False
+) -> PeopleShown:
+    """Show a page of the people this user's agents know, the newest first; six queries."""
+    people = queries.people_who_left(user) if only_left else queries.known_people(user)
     for word in query.split():
         people = people.filter(Q(name__icontains=word) | Q(identities__name__icontains=word))
     if before is not None:
@@ -130,9 +113,16 @@ def show_people(user: User, *, query: str = "", before: int | None = None) -> Pe
         .values_list("person_id")
         .annotate(Count("pk"))
     )
-    rows = [_row(one, bonds[one.pk], remembered.get(one.pk, 0)) for one in page]
+    left = left_by(user, page)
+    rows = [_row(one, bonds[one.pk], remembered.get(one.pk, 0), left[one.pk]) for one in page]
     older = f"?before={page[-1].pk}&q={query}" if len(found) > PAGE else ""
-    return PeopleShown(rows=rows, query=query, older=older)
+    return PeopleShown(
+        rows=rows,
+        query=query,
+        older=older + ("&left=yes" if older and only_left else ""),
+        only_left=only_left,
+        has_left=only_left or queries.people_who_left(user).exists(),
+    )
 
 
 def show_person(
@@ -143,7 +133,7 @@ def show_person(
     now: datetime,
     before: int | None = None,
 ) -> PersonShown:
-    """Show what these agents know of a person and why; eight queries.
+    """Show what these agents know of a person and why; nine queries.
 
     Args:
         person: Whoever it is.
@@ -158,18 +148,16 @@ def show_person(
     found = list(page.select_related("room__parent", "fact").order_by("-pk")[: MEMORIES + 1])
     faces = {agent.pk: agent_face(agent) for agent in agents}
     bonds = Relationship.objects.filter(person=person, agent__in=ids).order_by("agent_id")
-    sources = _sources(viewer, found)
     return PersonShown(
         id=person.pk,
         name=person.name,
         face=Face(name=person.name),
         never_remember=person.never_remember,
         is_left_alone=person.stopped_at is not None,
+        left=left_by(viewer, [person])[person.pk],
         handles=_handles(person),
         bonds=[_bond(bond, faces[bond.agent_id], now=now) for bond in bonds],
-        memories=[
-            _memory(each, faces[each.agent_id], sources, now=now) for each in found[:MEMORIES]
-        ],
+        memories=show_memories(found[:MEMORIES], faces=faces, viewer=viewer),
         remembered=rows.filter(deleted_at__isnull=True).count(),
         older=f"?before={found[MEMORIES - 1].pk}" if len(found) > MEMORIES else "",
     )
@@ -186,18 +174,9 @@ def relationship_words(bond: Relationship, *, now: datetime) -> str:
     return f"{article}{kind}, talked to {times}".capitalize()
 
 
-def audience_words(memory: Memory) -> str:
-    """Say where a memory may be brought up again."""
-    if memory.audience == Memory.Audience.DIRECT:
-        return "only in private with them"
-    if memory.audience == Memory.Audience.ROOM:
-        return f"in {memory.room} and in private with them"
-    if memory.audience == Memory.Audience.PUBLIC:
-        return "in public rooms and in private with them"
-    return "anywhere"
-
-
-def _row(person: Person, bonds: Sequence[Relationship], remembered: int) -> PersonRow:
+def _row(
+    person: Person, bonds: Sequence[Relationship], remembered: int, left: list[LeftShown]
+) -> PersonRow:
     contacts = [bond.last_contact_at for bond in bonds if bond.last_contact_at]
     return PersonRow(
         id=person.pk,
@@ -209,6 +188,7 @@ def _row(person: Person, bonds: Sequence[Relationship], remembered: int) -> Pers
         last_contact=max(contacts, default=None),
         never_remember=person.never_remember,
         is_demo=person.workspace.is_demo,
+        left=left,
     )
 
 
@@ -242,50 +222,3 @@ def _bond(bond: Relationship, face: Face, *, now: datetime) -> BondShown:
         words=relationship_words(bond, now=now),
         last_contact=bond.last_contact_at,
     )
-
-
-def _sources(viewer: User, memories: Sequence[Memory]) -> dict[int, Message]:
-    ids = {_source_id(memory) for memory in memories}
-    return policy.visible(Message, viewer).filter(deleted_at__isnull=True).in_bulk(ids)
-
-
-def _source_id(memory: Memory) -> int:
-    """Return the message a memory came from, the last one of several; 0 without any."""
-    return memory.source_message_id or next(iter(memory.source_messages[-1:]), 0)
-
-
-def _memory(
-    memory: Memory, agent: Face, sources: Mapping[int, Message], *, now: datetime
-) -> MemoryShown:
-    source = sources.get(_source_id(memory))
-    quote = shortened(source.text, QUOTE_CHARACTERS) if source else ""
-    return MemoryShown(
-        id=memory.pk,
-        text=memory.text,
-        kind=KINDS[memory.kind],
-        fact=_fact_words(memory, now=now),
-        agent=agent,
-        room=str(memory.room) if memory.room else "",
-        source="" if quote == memory.text else quote,
-        source_url=f"{reverse('room', args=[source.room_id])}#message-{source.pk}"
-        if source
-        else "",
-        audience=audience_words(memory),
-        said_at=memory.created_at,
-        expires_at=memory.expires_at,
-        uses=memory.uses,
-        hides=memory.audience == Memory.Audience.DIRECT,
-        is_deleted=memory.deleted_at is not None,
-        corrected_at=memory.corrected_at,
-    )
-
-
-def _fact_words(memory: Memory, *, now: datetime) -> str:
-    fact: Fact | None = getattr(memory, "fact", None)
-    if fact is None:
-        return ""
-    about = (
-        f"Their {fact.subject}, {fact.predicate}" if fact.subject else fact.predicate.capitalize()
-    )
-    ended = "" if fact.status == Fact.Status.CURRENT else ", until they said otherwise"
-    return f"{about}: {fact.object}{ended}"
