@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from agentapp.management.stack import commands
 from benchmarks.measuring import percentile
 from benchmarks.processes import MODEL_PORT, process, stage
-from benchmarks.rooms import latencies, published, say, seed, wait_for_replies, warm
+from benchmarks.rooms import latencies, published, say_at_once, seed, wait_for_replies, warm
 from tests.fakes.model_server import KEY
 
 MODEL_SECONDS = 2.0
@@ -65,8 +65,7 @@ def _whole(rooms: int) -> tuple[float, list[float]]:
         warm(places)
         done = published()
         begun = time.monotonic()
-        for user, room in places:
-            say(user, room, "Ada, what grows well in the shade of a tall tree?")
+        say_at_once(places, "Ada, what grows well in the shade of a tall tree?")
         wait_for_replies(done + rooms)
         seconds = time.monotonic() - begun
     return seconds, [each / 1000 for each in latencies(newest=rooms)]

@@ -26,7 +26,16 @@ import psycopg
 from agentapp.management.stack import commands
 from benchmarks.measuring import Stages, percentile, postgres_processes, processor_seconds
 from benchmarks.processes import MODEL_PORT, process, stage
-from benchmarks.rooms import AGENTS, latencies, published, say, seed, wait_for_replies, warm
+from benchmarks.rooms import (
+    AGENTS,
+    latencies,
+    published,
+    say,
+    say_at_once,
+    seed,
+    wait_for_replies,
+    warm,
+)
 from tests.fakes.model_server import KEY
 
 if TYPE_CHECKING:
@@ -69,8 +78,7 @@ def _whole(places: list[tuple[User, Room]]) -> Measured:
         before = {name: processor_seconds(pids) for name, pids in servers.items()}
         intake = time.process_time()
         begun = time.monotonic()
-        for user, room in places:
-            say(user, room, "Ada, what grows well in the shade of a tall tree?")
+        say_at_once(places, "Ada, what grows well in the shade of a tall tree?")
         intake = time.process_time() - intake
         wait_for_replies(len(places) * 2)
         seconds = time.monotonic() - begun

@@ -30,6 +30,7 @@ def stage(*, latency: float = 0.0) -> Iterator[None]:
     with ExitStack() as stack:
         environment = stack.enter_context(running_services(settings=()))
         os.environ.update(environment, DJANGO_SETTINGS_MODULE="agentapp.config.settings")
+        refuse_taken(MODEL_PORT)
         server = ("-m", "tests.fakes.model_server", "--port", str(MODEL_PORT), "--gap", "0")
         stack.enter_context(process(*server, "--latency", str(latency)))
         wait_for_port(MODEL_PORT)
@@ -71,6 +72,13 @@ def process(
         except subprocess.TimeoutExpired:
             started.kill()
             started.wait()
+
+
+def refuse_taken(port: int) -> None:
+    """End here if something listens already: what an earlier run left would be measured."""
+    with socket.socket() as probe:
+        if probe.connect_ex((HOST, port)) == 0:
+            raise SystemExit(f"port {port} is taken, perhaps by an earlier run that was killed")
 
 
 def wait_for_port(port: int, *, seconds: float = START_SECONDS) -> None:

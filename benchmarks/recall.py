@@ -130,16 +130,20 @@ def timed(rows: Rows, search: Callable[[int, Floats, str], list[int]]) -> Measur
 def recall_with(rows: Rows, *, words: bool) -> Callable[[int, Floats, str], list[int]]:
     """Return a search by the product's own statement; what it found, the nearest first."""
     from agentapp.memory import rules
-    from agentapp.memory.queries import list_heard
+    from agentapp.memory.queries import Listening, list_heard
 
     def search(person: int, query: Floats, said: str) -> list[int]:
-        heard = list_heard(
-            agent_id=rows.agent_id,
-            person_id=person,
-            room_id=rows.room_id,
-            vector=query.tolist(),
-            words=rules.asked_words(said) if words else [],
-            limit=4 * 8,
+        (heard,) = list_heard(
+            [
+                Listening(
+                    agent_id=rows.agent_id,
+                    person_id=person,
+                    room_id=rows.room_id,
+                    vector=query.tolist(),
+                    words=rules.asked_words(said) if words else [],
+                    limit=4 * 8,
+                )
+            ]
         )
         near = sorted(heard, key=lambda each: -(each.similarity or 0))
         return [each.id for each in near[:WANTED]]

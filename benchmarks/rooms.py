@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from agentapp.identity.models import Agent, Room, User
 
 AGENTS = 10
+HANDS = 16  # threads in which a crowd says something at once, as web processes have
+LOOK_SECONDS = 0.03  # between two counts of what is published
 PATIENCE_SECONDS = 300.0
 
 
@@ -55,8 +58,7 @@ def seed(rooms: int) -> list[tuple[User, Room]]:
 def warm(places: list[tuple[User, Room]]) -> None:
     """Let every process answer in each room once: imports, pools, leases and caches are warm."""
     done = published()
-    for user, room in places:
-        say(user, room, "Ada, hello!")
+    say_at_once(places, "Ada, hello!")
     wait_for_replies(done + len(places))
 
 
@@ -67,20 +69,39 @@ def say(user: User, room: Room, text: str) -> None:
     post_web_message(user=user, room_id=room.pk, text=text)
 
 
+def say_at_once(places: list[tuple[User, Room]], text: str) -> None:
+    """Let everybody say something, each in their room, in threads as a web process does."""
+    from agentapp.foundation.database import fresh_connection
+
+    def one(place: tuple[User, Room]) -> None:
+        with fresh_connection():
+            say(*place, text)
+
+    with ThreadPoolExecutor(HANDS) as hands:
+        list(hands.map(one, places))
+
+
 def published() -> int:
     """Return how many replies are published."""
-    from agentapp.drafts.models import Outbound
-
-    return Outbound.objects.filter(state="sent").count()
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        return _published(connection)
 
 
 def wait_for_replies(count: int) -> None:
     """Wait until so many replies are published, whoever asked; give up after five minutes."""
     give_up = time.monotonic() + PATIENCE_SECONDS
-    while published() < count:
-        if time.monotonic() > give_up:
-            raise SystemExit(f"only {published()} of {count} replies were published")
-        time.sleep(0.02)
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        while (done := _published(connection)) < count:
+            if time.monotonic() > give_up:
+                raise SystemExit(f"only {done} of {count} replies were published")
+            time.sleep(LOOK_SECONDS)
+
+
+def _published(connection: psycopg.Connection[Any]) -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM agentapp_outbound WHERE state = 'sent'", prepare=True
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def latencies(*, newest: int) -> list[float]:
