@@ -18,13 +18,11 @@ run: environment ## start Greenroom and print a login link (PORT=8123 DATA=/fold
 login: environment ## print a fresh login link of a running Greenroom (DATA=/folder)
 	@exec $(STACK) login $(if $(DATA),--data "$(DATA)")
 
-setup: environment-dev ## make the environment with everything that tests and checks need
-	@$(PYTHON) .ci/chromium.py
-	@$(PYTHON) .ci/neighbours.py synapse
+setup: python ## make the environment with everything that tests and checks need
+	@$(MAKE) --no-print-directory -j 3 environment-dev synapse chromium
 
-test: environment-dev ## run everything that CI runs
-	@$(MAKE) --no-print-directory -j 2 setup check
-	@$(PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations 15
+test: setup ## run everything that CI runs
+	@$(PYTHON) .ci/tests.py
 
 check: environment-dev ## lint, types, import contracts, settings, migrations
 	@$(PYTHON) .ci/checks.py
@@ -36,8 +34,7 @@ bench: environment-dev ## measure beside baselines; the last line is JSON (ONLY=
 	@$(PYTHON) .ci/neighbours.py litellm
 	@$(PYTHON) -m benchmarks $(ONLY)
 
-faults: environment-dev ## kill, cut off and restart for hours; the last line is JSON (KILLS=500)
-	@$(PYTHON) .ci/neighbours.py synapse
+faults: environment-dev synapse ## kill, cut off and restart for hours; the last line is JSON (KILLS=500)
 	@$(PYTHON) -m tests.faults $(if $(KILLS),--kills "$(KILLS)")
 
 lock: environment-dev ## write the lock files anew from the .in files
@@ -49,6 +46,12 @@ environment: python
 environment-dev: python
 	$(ENVIRONMENT) --dev
 
-.PHONY: python
+.PHONY: synapse chromium python
+synapse: python
+	@$(SYSTEM_PYTHON) .ci/neighbours.py synapse
+
+chromium:
+	@$(SYSTEM_PYTHON) .ci/chromium.py
+
 python:
 	@command -v $(SYSTEM_PYTHON) >/dev/null || { echo "Greenroom needs Python 3.11: apt-get install python3.11 python3-venv"; exit 1; }

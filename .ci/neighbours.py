@@ -1,6 +1,7 @@
 """Makes environments for programs that Greenroom is tried against: `neighbours.py synapse litellm`.
 
 Each brings its own versions of much, so none of them ever enters the environment of the product.
+It needs the standard library only, so that it can be run while that environment is still made.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def install(name: str) -> int:
     sys.stdout.write(f"Installing {WHAT_FOR[name]}\n")
     sys.stdout.flush()
     shutil.rmtree(environment, ignore_errors=True)
-    venv.create(environment, symlinks=True)
+    venv.create(environment, symlinks=True, with_pip=True)
     done = subprocess.run(
         install_command(environment, lock),
         check=False,
@@ -51,12 +52,11 @@ def install(name: str) -> int:
 
 
 def install_command(environment: Path, lock: Path) -> list[str]:
-    """Return the call of this environment's pip that fills the other one.
+    """Return the call that fills an environment with what a lock file names.
 
     Nothing is resolved or built, and only what is imported gets compiled, when it is.
     """
-    python = str(environment / "bin" / "python")
-    command = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps"]
+    command = [str(environment / "bin" / "python"), "-m", "pip", "install", "--no-deps"]
     command += ["--no-input", "--only-binary", ":all:", "--no-compile"]
     return [*command, "--disable-pip-version-check", "--progress-bar", "off", "-r", str(lock)]
 

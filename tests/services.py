@@ -27,13 +27,13 @@ from agentapp.management.stack.accounts import service_account
 from agentapp.management.stack.postgres import SUPERUSER, Postgres
 from agentapp.management.stack.programs import Program, kill_group, launch
 from agentapp.management.stack.valkey import Valkey
-from tests import template
+from tests import emptying, template
+from tests.emptying import SUPERUSER_URL
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
 # Nothing in a test survives the run, so nothing has to reach the disk.
 FAST_AND_FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-SUPERUSER_URL = "GREENROOM_TEST_SUPERUSER_URL"
 
 
 class ServiceError(Exception):
@@ -51,8 +51,19 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
 
 
 @pytest.fixture(scope="session")
-def django_db_setup() -> None:
+def django_db_setup() -> Iterator[None]:
     """Leave the database as it is: it was made and migrated before the run."""
+    from django.test import TransactionTestCase  # noqa: PLC0415 - settings load after this module
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty)
+        yield
+    emptying.stop()
+
+
+def _empty(_case: object) -> None:
+    """Stand in for Django's way to empty the database after a test that commits."""
+    emptying.empty_all_tables()
 
 
 @contextmanager
@@ -104,12 +115,6 @@ def _build(postgres: Postgres, server: Program) -> dict[str, str]:
         )
         _migrate(addresses)
         with psycopg.connect(addresses["DATABASE_OWNER_URL"], autocommit=True) as connection:
-            # Django empties tables after a test that commits; the product never truncates.
-            connection.execute(
-                sql.SQL("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {}").format(
-                    sql.Identifier(roles.APP)
-                )
-            )
             # Only a test may move the clock.
             connection.execute(
                 sql.SQL("GRANT UPDATE ON greenroom_clock TO {}").format(sql.Identifier(roles.APP))

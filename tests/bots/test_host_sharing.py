@@ -241,7 +241,7 @@ def test_a_login_is_handed_over_only_after_what_was_begun(live_cast: Cast, hasty
             assert not two.served_connectors()
             assert Slow.stopped == []
             Slow.may_end.set()
-            await until(lambda: not two.running)
+            await until(lambda: not two.running and bool(Slow.stopped))
             assert Slow.stopped == [account.pk]
             await eventually(bridge, lambda: said_by(live_cast.ada), ["Good evening."])
             assert await bridge.call(shares) == {}
@@ -255,7 +255,10 @@ def test_what_nobody_runs_is_given_back(live_cast: Cast, hasty: None) -> None:
     async def work(bridge: Bridge) -> None:
         async with running_host(bridge, holder="one") as one:
             # As when the answer to taking it was lost on the way.
+            before = set(one.running)
             await one._stop_all(list(one.running))
+            assert not one.running
             await until(lambda: len(one.running) == 2)
+            assert set(one.running) == before
 
     run(work)

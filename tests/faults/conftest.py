@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
 from tests.fakes.model_server import ModelServer
+from tests.faults.course import Begin
 from tests.faults.storm import Storm
 from tests.faults.victims import nursery
-
-Begin = Callable[..., AbstractContextManager[Storm]]
 
 
 @pytest.fixture

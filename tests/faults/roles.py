@@ -38,7 +38,12 @@ from bots.readers import ReaderMaker
 from tests.faults.errands import ERRAND_OF, ERRANDS
 
 # What waits for its turn in a host waits less here.
-HASTE = {"POLL_SECONDS": 0.03, "LOST_SECONDS": 0.03, "GATHER_SECONDS": 0.005}
+HASTE = {
+    "POLL_SECONDS": 0.03,
+    "LOST_SECONDS": 0.03,
+    "GATHER_SECONDS": 0.005,
+    "BUSY_GATHER_SECONDS": 0.005,
+}
 LOOK_SECONDS = 0.02
 MOST_SECONDS = 15.0
 STALE_SECONDS = 0.3  # that somebody without a right tries
@@ -161,15 +166,15 @@ def _is_due() -> bool:
 
 def serve_discord(*, seconds: float, api: str, gateway: str) -> None:
     """Run the bots on a Discord as the bots process does, for a while."""
-    from bots.discord import connection  # noqa: PLC0415  (only this role needs the library)
     from bots.discord import gateway as connecting  # noqa: PLC0415
+    from bots.discord import rooms  # noqa: PLC0415  (only this role needs the library)
     from bots.discord.client import DiscordConnector  # noqa: PLC0415
 
     with (
         mock.patch.multiple(delivery, **HASTE),
         mock.patch.multiple(settling, BACK_OFF_SECONDS=(0.1,), MAX_ATTEMPTS=50),
         mock.patch.multiple(connecting, BETWEEN_SESSIONS=0.0, READY_SECONDS=0.05),
-        mock.patch.multiple(connection, SETTLE_SECONDS=0.02),
+        mock.patch.multiple(rooms, SETTLE_SECONDS=0.02),
         override_settings(DISCORD_API=api, DISCORD_GATEWAY=gateway),
     ):
         asyncio.run(_serve(seconds, {"discord": DiscordConnector}))

@@ -37,7 +37,7 @@ DEADLY = ("lane.claimed", "decision.written", "turn.begun", "prompt.assembled", 
 HOSTILE = "\x00 \ud800 \u202e \u200b \x1b[2J {% now %} </untrusted>"
 AT_ONCE = 2  # rooms in which something is asked before processes are killed
 LEAVE_IT_OPEN = {"piece.claimed", "piece.leaving"}  # so that somebody has to look for the piece
-LIVES = 3  # processes killed over the same piece of work; one more has to be left
+LIVES = 4  # processes killed over the same piece of work; one more has to be left
 GONE_SECONDS = 5.0
 _AMID = """
 SELECT 1 FROM pg_stat_activity
@@ -93,7 +93,6 @@ class Storm:
         self._late = 0
         self._strikes = 0
         self.kills: Counter[str] = Counter()
-        self.more = 0  # of them, in races and over what is poison
         self.survivors: list[str] = []
         self._owner = make_user("root")
         self._workspace = create_workspace(user=self._owner, name="Storm")
@@ -194,7 +193,6 @@ class Storm:
         roles.say(**words)
         for point in DEADLY:
             self.kill(point, "work")
-        self.more += len(DEADLY)
         roles.say(**self._question(self._poisoned, more=HOSTILE))
         roles.work()
 
@@ -217,7 +215,6 @@ class Storm:
         ended = [self._nursery.wait(pid) for pid in started]
         if ended[0].killed:
             self.kills[point] += 1
-            self.more += 1
         self.survivors += [f"{role} failed" for one in ended if one.failed]
         _until_nobody_is_amid_something()
 

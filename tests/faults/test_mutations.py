@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.conftest import Begin
+from tests.faults.course import Begin
 from tests.faults.mutations import MUTATIONS
 
 SHOWN_BY = {

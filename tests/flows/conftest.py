@@ -12,7 +12,6 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -25,6 +24,7 @@ from playwright.sync_api import (
 from pytest_django.plugin import DjangoDbBlocker
 
 from agentapp.identity.models import User
+from tests.emptying import empty_all_tables
 from tests.fakes.discord import Discord
 from tests.fakes.model_server import Behaviour, ModelServer
 from tests.flows.processes import RunningHost
@@ -58,9 +58,7 @@ def running_host(
     with django_db_blocker.unblock():
         with start_host(folder, **there) as host:
             yield host
-        call_command(
-            "flush", verbosity=0, interactive=False, allow_cascade=True, reset_sequences=False
-        )
+        empty_all_tables()
 
 
 @pytest.fixture(scope="package")

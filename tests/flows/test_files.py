@@ -105,11 +105,24 @@ def test_an_owner_reads_a_file_before_it_goes_out(
     expect(card.locator(".picture img")).to_be_visible()
     card.get_by_role("button", name="Remove teas.csv").click()
     expect(card.locator("summary", has_text="teas.csv")).to_have_count(0)
-    page.wait_for_load_state("networkidle")  # a press amid the card's exchange would be lost
-    card.get_by_role("button", name="Send").click()
+    send(page)
     room = open_browser(f"/rooms/{stage.room.pk}/", user=stage.member)
     expect(room.locator(".message .picture img")).to_be_visible()
     expect(room.locator("#messages")).not_to_contain_text("teas.csv")
+
+
+def send(page: Page) -> None:
+    """Press *Send* until the card has taken it: one that is just drawn anew takes no press."""
+    button = page.locator(".card").get_by_role("button", name="Send", exact=True)
+    page.wait_for_load_state("networkidle")
+    for _ in range(4):
+        button.click()
+        try:
+            expect(button).to_have_count(0, timeout=5_000)
+        except AssertionError:
+            continue
+        return
+    expect(button).to_have_count(0)
 
 
 def test_an_owner_corrects_what_an_agent_said(

@@ -14,6 +14,7 @@ from agentapp.drafts.services import Wish, approve, propose
 from agentapp.feedback.models import Feedback
 from agentapp.foundation import clock
 from agentapp.identity.models import Account, Agent, Person, Room
+from agentapp.identity.services import stays
 from agentapp.identity.services.agents import archive_agent, pause_agent
 from agentapp.llm.models import Budget, Spend
 from agentapp.llm.queries import today_in
@@ -114,6 +115,11 @@ def _leave_mentioned_alone(cast: Cast, draft: Draft) -> None:
     Person.objects.filter(identities__user=cast.mallory).update(stopped_at=clock.now())
 
 
+def _see_asker_leave(cast: Cast, draft: Draft) -> None:
+    Room.objects.filter(pk=cast.lounge.pk).update(group_id="pond")
+    stays.left(identity=cast.identity(cast.sam), group=stays.Group("pond", "Pond"))
+
+
 ARMS: dict[str, tuple[Arm, str]] = {
     "kill switch of the host": (_stop_host, "pending"),
     "kill switch of the workspace": (_stop_workspace, "pending"),
@@ -132,6 +138,7 @@ ARMS: dict[str, tuple[Arm, str]] = {
     "room asked to be quiet": (_be_quiet, "blocked"),
     "asker left alone everywhere": (_leave_asker_alone_everywhere, "blocked"),
     "mentions somebody left alone": (_leave_mentioned_alone, "blocked"),
+    "asker left": (_see_asker_leave, "blocked"),
 }
 
 

@@ -163,10 +163,12 @@ def test_more_people_are_no_more_queries(
     users = people_of(town)
 
     for some in (users[:1], users):
+        asked = [user.pk for user in some]
         with django_assert_max_num_queries(1):
-            policy.visible_to_each(Agent, [user.pk for user in some])
+            agents = policy.visible_to_each(Agent, asked)
         with django_assert_max_num_queries(7):
-            policy.visible_to_each(Room, [user.pk for user in some])
+            rooms = policy.visible_to_each(Room, asked)
+        assert agents.keys() == rooms.keys() <= set(asked)
 
 
 def test_who_sees_the_same_shares_one_set(town: Town) -> None:

@@ -163,8 +163,8 @@ def test_many_workers_share_lanes_and_never_one_lane(live_cast: Cast) -> None:
         cursor.execute(
             "INSERT INTO agentapp_room"
             " (workspace_id, platform, external_id, kind, name, visibility,"
-            " dial, reply_mode, agents_allowed, encrypted, is_tryout, limits)"
-            " SELECT %s, 'local', 'r' || n, 'room', '', 'public', 'asked', 'own', true, false,"
+            " group_id, dial, reply_mode, agents_allowed, encrypted, is_tryout, limits)"
+            " SELECT %s, 'local', 'r' || n, 'room', '', 'public', '', 'asked', 'own', true, false,"
             " false, '{}' FROM generate_series(1, %s) n RETURNING id",
             [live_cast.workspace.pk, rooms],
         )

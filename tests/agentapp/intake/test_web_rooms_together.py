@@ -53,7 +53,7 @@ def test_each_stands_in_its_room_and_wakes_the_others_there(cast: Cast) -> None:
     first, second, third = [each for each in accepted if each]
     assert first.message_id < second.message_id < third.message_id
     rows = Message.objects.in_bulk([first.message_id, second.message_id, third.message_id])
-    assert [(row.room, row.text) for row in rows.values()] == [
+    assert [(rows[pk].room, rows[pk].text) for pk in sorted(rows)] == [
         (attic, "one"),
         (barn, "three @Bo"),
         (attic, "four"),

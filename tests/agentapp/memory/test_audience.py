@@ -92,7 +92,7 @@ def world(db: None, builder: Builder) -> World:
 
 def raw_recall(agent: Agent, person: Person | None, room: Room, *, way: str = "both") -> set[int]:
     """Run the very statement recall runs, prepared by the server, so that plans can be forced."""
-    parameters = hearing.parameters(
+    asked = hearing.Listening(
         agent_id=agent.pk,
         person_id=person.pk if person else None,
         room_id=room.pk,
@@ -100,12 +100,13 @@ def raw_recall(agent: Agent, person: Person | None, room: Room, *, way: str = "b
         words=[] if way == "meaning" else rules.asked_words(WORD_OF_ALL),
         limit=EVERYTHING,
     )
-    take_halves(connection.connection)
+    given = hearing.columns([asked, asked], kind=take_halves(connection.connection))
     with psycopg.Cursor(connection.connection) as cursor:
-        rows = cursor.execute(hearing.FOUND, parameters, prepare=True).fetchall()
-    ids = [row[0] for row in rows]
-    assert len(ids) == len(set(ids))
-    return set(ids)
+        rows = cursor.execute(hearing.FOUND_OF_EACH, given, prepare=True).fetchall()
+    first, second = ([row[1] for row in rows if row[0] == n] for n in (1, 2))
+    assert len(first) == len(set(first))
+    assert sorted(first) == sorted(second), "who is asked for at the same moment changes nothing"
+    return set(first)
 
 
 @pytest.mark.parametrize("way", WAYS)

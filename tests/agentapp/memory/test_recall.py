@@ -12,7 +12,7 @@ from agentapp.foundation import clock
 from agentapp.memory import services
 from agentapp.memory.embeddings import EMBEDDING_DIMENSIONS, Vector
 from agentapp.memory.models import Memory
-from agentapp.memory.recall import recall
+from agentapp.memory.recall import Recall, recall
 from tests.agentapp.memory.world import Builder, Tenant
 
 
@@ -37,7 +37,9 @@ def test_recall_takes_two_statements_however_much_is_remembered(
             builder.memory(agent, room, person, embedding=towards(1 + axis, 0.9))
 
         with django_assert_num_queries(2):
-            found = recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY)
+            found = recall(
+                Recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY)
+            )
 
         assert len(found) == min(8, size)
 
@@ -51,7 +53,7 @@ def test_nearest_of_equal_age_comes_first_with_its_similarity(
     for axis, share in enumerate(shares, start=1):
         builder.memory(agent, room, person, embedding=towards(axis, share))
 
-    found = recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY)
+    found = recall(Recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY))
 
     assert [each.similarity for each in found] == pytest.approx([0.9, 0.4, 0.1, -0.5], abs=1e-3)
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
@@ -66,7 +68,7 @@ def test_a_fresh_memory_overtakes_a_slightly_nearer_old_one(
     new = builder.memory(agent, room, person, embedding=towards(2, 0.7))
     Memory.objects.filter(pk=old.pk).update(created_at=clock.now() - timedelta(days=60))
 
-    found = recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY)
+    found = recall(Recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY))
 
     assert [each.id for each in found] == [new.pk, old.pk]
     # .5 similarity + .3 decay of .98 a day + .2 for what a person said
@@ -80,7 +82,7 @@ def test_the_same_words_come_once(builder: Builder, tenant: Tenant) -> None:
         builder.memory(agent, room, person, text="I live in Rome.", text_hash="r" * 64)
     other = builder.memory(agent, room, person)
 
-    found = recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY)
+    found = recall(Recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY))
 
     assert len(found) == 2
     assert other.pk in {each.id for each in found}
@@ -93,7 +95,9 @@ def test_only_what_is_handed_out_counts_as_used(builder: Builder, tenant: Tenant
     far = builder.memory(agent, room, person, embedding=towards(2, 0.1))
 
     for _ in range(2):
-        recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY, limit=1)
+        recall(
+            Recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY, limit=1)
+        )
 
     near.refresh_from_db()
     far.refresh_from_db()
@@ -109,7 +113,7 @@ def test_a_try_out_recalls_and_counts_nothing(builder: Builder, tenant: Tenant) 
     room.is_tryout = True
     room.save(update_fields=["is_tryout"])
 
-    found = recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY)
+    found = recall(Recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY))
 
     assert [each.id for each in found] == [memory.pk]
     memory.refresh_from_db()
@@ -120,8 +124,10 @@ def test_nothing_remembered_means_nothing_recalled(tenant: Tenant) -> None:
     agent, person = tenant.agents[0], tenant.people[0]
     room = tenant.direct[agent.pk, person.pk]
 
-    assert recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY) == []
-    assert recall(agent_id=0, person_id=None, room_id=0, vector=QUERY) == []
+    assert (
+        recall(Recall(agent_id=agent.pk, person_id=person.pk, room_id=room.pk, vector=QUERY)) == []
+    )
+    assert recall(Recall(agent_id=0, person_id=None, room_id=0, vector=QUERY)) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -133,7 +139,7 @@ def test_counting_a_use_does_not_wait_for_another_recall(builder: Builder) -> No
         other.execute("SELECT FROM agentapp_memory WHERE id = %s FOR UPDATE", [busy.pk])
         cursor.execute("SET lock_timeout = '2s'")
 
-        services.mark_used(memory_ids=[busy.pk, free.pk], room_id=tenant.rooms[0].pk)
+        services.mark_used([(pk, tenant.rooms[0].pk) for pk in (busy.pk, free.pk)])
 
     busy.refresh_from_db()
     free.refresh_from_db()

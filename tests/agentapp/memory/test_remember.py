@@ -16,7 +16,7 @@ from agentapp.identity.models import Identity, Person
 from agentapp.memory import indexing, services
 from agentapp.memory.embeddings import EMBEDDING_DIMENSIONS, EMBEDDING_MODEL, embed, runtime
 from agentapp.memory.models import Memory
-from agentapp.memory.recall import recall
+from agentapp.memory.recall import Recall, recall
 from tests.agentapp.memory.conftest import MakeTold
 from tests.agentapp.memory.world import Builder, Tenant
 
@@ -28,11 +28,13 @@ def test_what_a_person_told_is_recalled_by_meaning(told: MakeTold, tenant: Tenan
     (vector,) = embed(["What is the name of your sibling?"])
 
     found = recall(
-        agent_id=tenant.agents[0].pk,
-        person_id=tenant.people[0].pk,
-        room_id=tenant.rooms[0].pk,
-        vector=vector,
-        limit=1,
+        Recall(
+            agent_id=tenant.agents[0].pk,
+            person_id=tenant.people[0].pk,
+            room_id=tenant.rooms[0].pk,
+            vector=vector,
+            limit=1,
+        )
     )
 
     assert [each.text for each in found] == ["My sister is called Ana."]

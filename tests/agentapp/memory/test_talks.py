@@ -20,7 +20,7 @@ from agentapp.identity.services.people import ensure_local_identity
 from agentapp.llm.models import LLMCall, Reservation
 from agentapp.memory import talks
 from agentapp.memory.models import Fact, Memory, Talk
-from agentapp.memory.queries import list_heard
+from agentapp.memory.queries import Listening, list_heard
 from agentapp.memory.services import talks as services
 from agentapp.memory.services import withdraw_from_message
 from agentapp.turns.models import Turn
@@ -420,13 +420,17 @@ def test_summary_and_facts_are_withdrawn_with_their_source(lounge: Room1, told: 
 
     assert withdraw_from_message(message_id=told.pk) == 2
 
-    heard = list_heard(
-        agent_id=lounge.cast.ada.pk,
-        person_id=lounge.sam().pk,
-        room_id=lounge.room.pk,
-        vector=None,
-        words=["lisbon", "sist*"],
-        limit=10,
+    (heard,) = list_heard(
+        [
+            Listening(
+                agent_id=lounge.cast.ada.pk,
+                person_id=lounge.sam().pk,
+                room_id=lounge.room.pk,
+                vector=None,
+                words=["lisbon", "sist*"],
+                limit=10,
+            )
+        ]
     )
     assert heard == []
 

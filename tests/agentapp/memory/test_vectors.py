@@ -12,7 +12,7 @@ from agentapp.llm.models import LLMCall, Provider, Reservation
 from agentapp.memory import indexing, vectors
 from agentapp.memory.embeddings import EMBEDDING_MODEL
 from agentapp.memory.models import EmbeddingChoice, Memory
-from agentapp.memory.recall import recall
+from agentapp.memory.recall import Recall, recall
 from agentapp.memory.services.choosing import choose_embeddings
 from agentapp.memory.vectors import Asked, embed_asked
 from tests.cast import Cast
@@ -46,12 +46,14 @@ def found(cast: Cast, said: str, *, by_words: bool = False) -> list[str]:
     (sought,) = embed_asked([Asked(cast.workspace.pk, cast.ada.pk, said)])
     person = Person.objects.get(identities__user=cast.sam)
     heard = recall(
-        agent_id=cast.ada.pk,
-        person_id=person.pk,
-        room_id=cast.lounge.pk,
-        vector=None if by_words else sought.vector,
-        said=said if by_words else "",
-        model=sought.model,
+        Recall(
+            agent_id=cast.ada.pk,
+            person_id=person.pk,
+            room_id=cast.lounge.pk,
+            vector=None if by_words else sought.vector,
+            said=said if by_words else "",
+            model=sought.model,
+        )
     )
     return [each.text for each in heard]
 

@@ -148,13 +148,17 @@ def test_never_remember_can_be_taken_back(builder: Builder, tenant: Tenant) -> N
 
 
 def heard(tenant: Tenant) -> list[str]:
-    found = queries.list_heard(
-        agent_id=tenant.agents[0].pk,
-        person_id=tenant.people[0].pk,
-        room_id=tenant.rooms[0].pk,
-        vector=None,
-        words=["cats", "dogs"],
-        limit=10,
+    (found,) = queries.list_heard(
+        [
+            queries.Listening(
+                agent_id=tenant.agents[0].pk,
+                person_id=tenant.people[0].pk,
+                room_id=tenant.rooms[0].pk,
+                vector=None,
+                words=["cats", "dogs"],
+                limit=10,
+            )
+        ]
     )
     return [each.text for each in found]
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import uuid
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import discord as library
@@ -15,11 +16,13 @@ import simcord
 from agentapp.cards.deciding import NOT_YOURS
 from agentapp.cards.showing import CardFace
 from agentapp.identity.services.leases import HeldAccount
+from agentapp.intake.seen import Move
 from bots.bridge import Bridge
 from bots.discord import cards
 from bots.discord.commands import Commands, registered
-from bots.discord.gateway import Gateway, Reads
-from bots.discord.parse import Viewer, parse_message
+from bots.discord.gateway import Gateway
+from bots.discord.intents import Reads
+from bots.discord.parse import Viewer, parse_arrival, parse_departure, parse_message
 from bots.discord.places import group_of, place_of
 from tests.cast import Cast
 
@@ -41,6 +44,17 @@ class Ears:
         incoming = parse_message(message, viewer=Viewer(1, "1"), place=place)
         if incoming is not None:
             self.heard.append(f"{place.kind}: {incoming.text}")
+
+    def came(self, member: library.Member) -> None:
+        self._moved("came", parse_arrival(member))
+
+    def went(self, guild_id: int, who: library.abc.User) -> None:
+        guild: Any = SimpleNamespace(id=guild_id, name="a server")
+        self._moved("went", parse_departure(guild, who))
+
+    def _moved(self, what: str, move: Move | None) -> None:
+        if move is not None:
+            self.heard.append(f"{what}: {move.who.name}")
 
     def asked(self, interaction: library.Interaction) -> None:
         assert self.answer is not None
@@ -64,8 +78,9 @@ async def _begin() -> None:
     """Let a session begin."""
 
 
-def bot(*, content: bool = True) -> tuple[Gateway, Ears]:
-    client, ears = Gateway(reads=Reads(content), begin=_begin, refused=lambda: None), Ears()
+def bot(*, content: bool = True, members: bool = False) -> tuple[Gateway, Ears]:
+    reads = Reads(content=content, members=members)
+    client, ears = Gateway(reads=reads, begin=_begin, refused=lambda: None), Ears()
     client.ears = ears  # type: ignore[assignment]
     return client, ears
 
@@ -88,6 +103,22 @@ def test_it_hears_what_its_intents_allow(content: bool) -> None:
     assert ("room: among ourselves" in heard) == content
     assert [one.partition(": ")[2].endswith("tea?") for one in heard].count(True) == 1
     assert heard[-1] == "direct: between us"
+
+
+@pytest.mark.parametrize("members", [True, False])
+def test_it_sees_who_comes_and_goes_where_its_intents_allow(members: bool) -> None:
+    async def work() -> list[str]:
+        client, ears = bot(members=members)
+        async with simcord.run(client) as env:
+            guild = env.create_guild()
+            await env.settle()
+            ann = guild.add_member(env.create_user("ann"))
+            await env.settle()
+            guild.remove_member(ann)
+            await env.settle()
+        return ears.heard
+
+    assert asyncio.run(work()) == (["came: ann", "went: ann"] if members else [])
 
 
 def test_channels_that_are_closed_to_it_say_what_it_lacks() -> None:

@@ -20,16 +20,18 @@ from tests.bots.discord.world import (
     answers,
     discord_host,
     let_into,
-    login_agent,
     membership_of,
     record_of,
     room_of,
 )
 from tests.bots.places import eventually, run, status_of
 from tests.cast import Cast
-from tests.fakes.discord import Asked, Discord
+from tests.fakes.discord import Asked, Bot, Discord, Guild, Person, Place
 
 Use = Callable[[], Asked]
+MARK = commands.fingerprint(commands.registered())
+
+pytestmark = pytest.mark.usefixtures("login")
 
 
 async def told(bridge: Bridge, use: Use) -> Asked:
@@ -40,11 +42,8 @@ async def told(bridge: Bridge, use: Use) -> Asked:
 
 
 def test_every_command_is_offered_once_and_again_only_when_they_change(
-    live_cast: Cast, discord: Discord, monkeypatch: pytest.MonkeyPatch
+    live_cast: Cast, discord: Discord, bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bot = discord.bot("ada")
-    login_agent(live_cast, live_cast.ada, bot)
-
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await eventually(bridge, partial(offered_mark, live_cast), MARK)
@@ -62,9 +61,6 @@ def test_every_command_is_offered_once_and_again_only_when_they_change(
     assert bot.offers() == {commands.registered()[0]["name"]}
 
 
-MARK = commands.fingerprint(commands.registered())
-
-
 def offered_mark(cast: Cast) -> object:
     return Account.objects.get(agent=cast.ada, platform="discord").cursor.get("commands")
 
@@ -73,12 +69,7 @@ def puts(discord: Discord) -> int:
     return len(discord.answers("PUT /applications/{app}/commands"))
 
 
-def test_help_is_for_the_asker_alone(live_cast: Cast, discord: Discord) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann = pond.channel("tea"), pond.member("ann")
-    login_agent(live_cast, live_cast.ada, bot)
-
+def test_help_is_for_the_asker_alone(live_cast: Cast, bot: Bot, tea: Place, ann: Person) -> None:
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await let_into(bridge, live_cast, live_cast.ada, tea)
@@ -91,12 +82,9 @@ def test_help_is_for_the_asker_alone(live_cast: Cast, discord: Discord) -> None:
     assert not Draft.objects.exists()
 
 
-def test_why_tells_of_the_message_whose_menu_was_opened(live_cast: Cast, discord: Discord) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann = pond.channel("tea"), pond.member("ann")
-    login_agent(live_cast, live_cast.ada, bot)
-
+def test_why_tells_of_the_message_whose_menu_was_opened(
+    live_cast: Cast, bot: Bot, tea: Place, ann: Person
+) -> None:
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await let_into(bridge, live_cast, live_cast.ada, tea)
@@ -116,13 +104,8 @@ def test_why_tells_of_the_message_whose_menu_was_opened(live_cast: Cast, discord
 
 
 def test_what_is_asked_with_a_command_is_answered_like_a_message(
-    live_cast: Cast, discord: Discord
+    live_cast: Cast, bot: Bot, tea: Place, ann: Person
 ) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann = pond.channel("tea"), pond.member("ann")
-    login_agent(live_cast, live_cast.ada, bot)
-
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await let_into(bridge, live_cast, live_cast.ada, tea)
@@ -146,13 +129,8 @@ def test_what_is_asked_with_a_command_is_answered_like_a_message(
 
 
 def test_stop_is_heard_at_once_and_stops_what_was_approved(
-    live_cast: Cast, discord: Discord
+    live_cast: Cast, bot: Bot, tea: Place, ann: Person
 ) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann = pond.channel("tea"), pond.member("ann")
-    login_agent(live_cast, live_cast.ada, bot)
-
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await let_into(bridge, live_cast, live_cast.ada, tea)
@@ -170,12 +148,9 @@ def test_stop_is_heard_at_once_and_stops_what_was_approved(
 
 
 def test_moderators_commands_are_asked_for_their_right_again(
-    live_cast: Cast, discord: Discord
+    live_cast: Cast, bot: Bot, pond: Guild, tea: Place, ann: Person
 ) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann, mod = pond.channel("tea"), pond.member("ann"), pond.moderator("mod")
-    login_agent(live_cast, live_cast.ada, bot)
+    mod = pond.moderator("mod")
 
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
@@ -190,12 +165,9 @@ def test_moderators_commands_are_asked_for_their_right_again(
 
 
 def test_what_is_typed_is_a_command_too_also_while_nobody_listens(
-    live_cast: Cast, discord: Discord
+    live_cast: Cast, bot: Bot, pond: Guild, tea: Place, ann: Person
 ) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann, mod = pond.channel("tea"), pond.member("ann"), pond.moderator("mod")
-    login_agent(live_cast, live_cast.ada, bot)
+    mod = pond.moderator("mod")
 
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):

@@ -25,19 +25,20 @@ from bots.discord.proving import (
     READS_ALONG,
     READS_WHAT_IT_IS_TOLD,
     REFUSED,
+    SEES_NOBODY_COME,
+    SEES_WHO_COMES,
 )
 from tests.bots.discord.world import (
     discord_host,
     is_shown,
     let_into,
-    login_agent,
     pick,
     record_of,
 )
 from tests.bots.places import eventually, run
 from tests.cast import Cast
-from tests.fakes.discord import Bot, Discord
-from tests.fakes.discord.intents import MESSAGE_CONTENT
+from tests.fakes.discord import Bot, Discord, Guild, Place
+from tests.fakes.discord.intents import MEMBERS, MESSAGE_CONTENT
 
 
 def connected(cast: Cast, bot: Bot, **answers: str) -> Account:
@@ -52,7 +53,7 @@ def test_a_token_is_proven_and_its_card_says_what_the_bot_can_read(
     account = connected(live_cast, bot)
     told = Details.unpacked(account.details)
     assert (account.external_id, told.name) == (str(bot.id), "@ada")
-    assert told.notes == (READS_WHAT_IT_IS_TOLD,)
+    assert told.notes == (READS_WHAT_IT_IS_TOLD, SEES_NOBODY_COME)
     assert told.invite_url.startswith("https://discord.com/oauth2/authorize")
     assert f"client_id={bot.id}" in told.invite_url
     asked = Permissions(int(parse_qs(urlsplit(told.invite_url).query)["permissions"][0]))
@@ -66,7 +67,7 @@ def test_reading_along_is_switched_on_where_its_owner_asks(
 ) -> None:
     bot = discord.bot("ada", privileged=0)
     account = connected(live_cast, bot, content="yes")
-    assert Details.unpacked(account.details).notes == (READS_ALONG,)
+    assert Details.unpacked(account.details).notes == (READS_ALONG, SEES_NOBODY_COME)
     pond = discord.guild("Pond", bot)
     tea, ann = pond.channel("tea"), pond.member("ann")
 
@@ -95,13 +96,40 @@ def test_without_it_only_what_is_meant_for_the_bot_has_words(
             await eventually(bridge, partial(record_of, tea), ["@ada tea?"])
 
     run(work)
+    assert record_of(tea) == ["@ada tea?"]
 
 
-def test_a_switch_that_discord_refuses_is_said(live_cast: Cast, discord: Discord) -> None:
+@pytest.mark.parametrize(
+    ("wished", "name"),
+    [("content", "Message Content Intent"), ("members", "Server Members Intent")],
+)
+def test_a_switch_that_discord_refuses_is_said(
+    live_cast: Cast, discord: Discord, wished: str, name: str
+) -> None:
     bot = discord.bot("ada", privileged=0)
     discord.fails("PATCH /applications/@me", 403)
-    told = Details.unpacked(connected(live_cast, bot, content="yes").details)
-    assert NOT_SWITCHED_ON in told.notes
+    told = Details.unpacked(connected(live_cast, bot, **{wished: "yes"}).details)
+    no = NOT_SWITCHED_ON.format(name=name)
+    assert told.notes == (READS_WHAT_IT_IS_TOLD, SEES_NOBODY_COME, no)
+
+
+def test_what_discord_allows_is_on_though_it_refuses_the_other(
+    live_cast: Cast, discord: Discord
+) -> None:
+    bot = discord.bot("ada", privileged=0)
+    discord.fails("PATCH /applications/@me", 403)  # the first of the two
+    account = connected(live_cast, bot, content="yes", members="yes")
+    no = NOT_SWITCHED_ON.format(name="Message Content Intent")
+    assert Details.unpacked(account.details).notes == (READS_WHAT_IT_IS_TOLD, SEES_WHO_COMES, no)
+    assert bot.app.enabled == MEMBERS
+
+    async def work(bridge: Bridge) -> None:
+        async with discord_host(bridge):
+            await eventually(bridge, lambda: discord.connections, 1)
+
+    run(work)
+    account.refresh_from_db()
+    assert Details.unpacked(account.details).notes == (READS_WHAT_IT_IS_TOLD, SEES_WHO_COMES)
 
 
 def test_commands_that_go_elsewhere_are_said(live_cast: Cast, discord: Discord) -> None:
@@ -137,12 +165,10 @@ def test_one_token_is_one_agents(live_cast: Cast, discord: Discord) -> None:
         )
 
 
+@pytest.mark.usefixtures("login")
 def test_a_new_server_is_told_once_and_nothing_there_is_read(
-    live_cast: Cast, discord: Discord
+    live_cast: Cast, discord: Discord, bot: Bot
 ) -> None:
-    bot = discord.bot("ada")
-    login_agent(live_cast, live_cast.ada, bot)
-
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await eventually(bridge, lambda: discord.connections, 1)
@@ -169,11 +195,9 @@ def test_a_new_server_is_told_once_and_nothing_there_is_read(
     assert Event.objects.filter(type="account.group_entered").count() == 1
 
 
-def test_only_who_manages_the_agent_picks_and_leaves(live_cast: Cast, discord: Discord) -> None:
-    bot = discord.bot("ada")
-    tea = discord.guild("Pond", bot).channel("tea")
-    account = login_agent(live_cast, live_cast.ada, bot)
-
+def test_only_who_manages_the_agent_picks_and_leaves(
+    live_cast: Cast, login: Account, tea: Place
+) -> None:
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await eventually(bridge, partial(is_shown, live_cast.ada, tea), True)
@@ -184,17 +208,17 @@ def test_only_who_manages_the_agent_picks_and_leaves(live_cast: Cast, discord: D
         with pytest.raises((NotFound, Refused)):
             pick_doorway(doorway_id=doorway.pk, by=stranger)
         with pytest.raises((NotFound, Refused)):
-            doorways.leave_group(account_id=account.pk, group_id=doorway.group_id, by=stranger)
+            doorways.leave_group(account_id=login.pk, group_id=doorway.group_id, by=stranger)
     pick_doorway(doorway_id=doorway.pk, by=live_cast.root)
     with pytest.raises(Conflict):
         pick_doorway(doorway_id=doorway.pk, by=live_cast.root)
 
 
-def test_a_server_that_its_owner_leaves_is_left(live_cast: Cast, discord: Discord) -> None:
-    bot = discord.bot("ada")
-    pond, sea = discord.guild("Pond", bot), discord.guild("Sea", bot)
-    tea, shore = pond.channel("tea"), sea.channel("shore")
-    account = login_agent(live_cast, live_cast.ada, bot)
+def test_a_server_that_its_owner_leaves_is_left(
+    live_cast: Cast, discord: Discord, login: Account, bot: Bot, pond: Guild, tea: Place
+) -> None:
+    sea = discord.guild("Sea", bot)
+    shore = sea.channel("shore")
 
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
@@ -202,7 +226,7 @@ def test_a_server_that_its_owner_leaves_is_left(live_cast: Cast, discord: Discor
             await eventually(bridge, partial(is_shown, live_cast.ada, tea), True)
             leave = partial(
                 doorways.leave_group,
-                account_id=account.pk,
+                account_id=login.pk,
                 group_id=str(pond.id),
                 by=live_cast.root,
             )

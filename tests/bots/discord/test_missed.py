@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from agentapp.events.models import Event
 from bots.bridge import Bridge
 from tests.bots.discord.world import (
     discord_host,
     let_into,
-    login_agent,
     membership_of,
     read_to,
     record_of,
@@ -17,16 +18,14 @@ from tests.bots.discord.world import (
 )
 from tests.bots.places import eventually, run
 from tests.cast import Cast
-from tests.fakes.discord import Bot, Discord, Fault, Person, Place
+from tests.fakes.discord import Bot, Discord, Fault, Guild, Person, Place
+
+pytestmark = pytest.mark.usefixtures("login")
 
 
 def test_what_was_said_between_two_processes_is_read_once_and_in_order(
-    live_cast: Cast, discord: Discord
+    live_cast: Cast, discord: Discord, bot: Bot, tea: Place, ann: Person
 ) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann = pond.channel("tea"), pond.member("ann")
-    login_agent(live_cast, live_cast.ada, bot)
     heard = [f"missed {number}" for number in range(130)]
 
     places = run(partial(_talk_before, live_cast, discord, tea, ann, bot))
@@ -71,12 +70,9 @@ async def _talk_before(
     return direct, thread
 
 
-def test_a_session_that_is_gone_leaves_no_gap(live_cast: Cast, discord: Discord) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann = pond.channel("tea"), pond.member("ann")
-    login_agent(live_cast, live_cast.ada, bot)
-
+def test_a_session_that_is_gone_leaves_no_gap(
+    live_cast: Cast, discord: Discord, bot: Bot, tea: Place, ann: Person
+) -> None:
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await let_into(bridge, live_cast, live_cast.ada, tea)
@@ -96,13 +92,8 @@ def test_a_session_that_is_gone_leaves_no_gap(live_cast: Cast, discord: Discord)
 
 
 def test_a_connection_that_breaks_is_taken_up_where_it_was(
-    live_cast: Cast, discord: Discord
+    live_cast: Cast, discord: Discord, tea: Place, ann: Person
 ) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann = pond.channel("tea"), pond.member("ann")
-    login_agent(live_cast, live_cast.ada, bot)
-
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await let_into(bridge, live_cast, live_cast.ada, tea)
@@ -124,15 +115,11 @@ def test_a_connection_that_breaks_is_taken_up_where_it_was(
 
 
 def test_who_comes_in_later_has_not_heard_what_was_said_before(
-    live_cast: Cast, discord: Discord
+    live_cast: Cast, tea: Place, ann: Person
 ) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann = pond.channel("tea"), pond.member("ann")
     thread = ann.opens_thread(tea, "old")
     ann.says(thread, "said long ago")
     ann.says(tea, "long ago")
-    login_agent(live_cast, live_cast.ada, bot)
 
     async def work(bridge: Bridge) -> None:
         async with discord_host(bridge):
@@ -147,12 +134,9 @@ def test_who_comes_in_later_has_not_heard_what_was_said_before(
 
 
 def test_a_channel_whose_past_is_closed_keeps_no_other_unread(
-    live_cast: Cast, discord: Discord
+    live_cast: Cast, discord: Discord, bot: Bot, pond: Guild, tea: Place, ann: Person
 ) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, hall, ann = pond.channel("tea"), pond.channel("hall"), pond.member("ann")
-    login_agent(live_cast, live_cast.ada, bot)
+    hall = pond.channel("hall")
     history = "GET /channels/{channel}/messages"
 
     async def before(bridge: Bridge) -> None:
@@ -178,12 +162,9 @@ def test_a_channel_whose_past_is_closed_keeps_no_other_unread(
 
 
 def test_a_channel_that_refuses_is_asked_once_and_keeps_no_other_unread(
-    live_cast: Cast, discord: Discord
+    live_cast: Cast, discord: Discord, pond: Guild, tea: Place, ann: Person
 ) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, hall, ann = pond.channel("tea"), pond.channel("hall"), pond.member("ann")
-    login_agent(live_cast, live_cast.ada, bot)
+    hall = pond.channel("hall")
     history = "GET /channels/{channel}/messages"
 
     async def before(bridge: Bridge) -> None:
@@ -203,12 +184,9 @@ def test_a_channel_that_refuses_is_asked_once_and_keeps_no_other_unread(
     assert record_of(hall) == []
 
 
-def test_what_cannot_be_read_now_is_read_when_it_can(live_cast: Cast, discord: Discord) -> None:
-    bot = discord.bot("ada")
-    pond = discord.guild("Pond", bot)
-    tea, ann = pond.channel("tea"), pond.member("ann")
-    login_agent(live_cast, live_cast.ada, bot)
-
+def test_what_cannot_be_read_now_is_read_when_it_can(
+    live_cast: Cast, discord: Discord, bot: Bot, tea: Place, ann: Person
+) -> None:
     async def before(bridge: Bridge) -> None:
         async with discord_host(bridge):
             await let_into(bridge, live_cast, live_cast.ada, tea)

@@ -16,11 +16,14 @@ from agentapp.appservices.models import ApplicationService, Parcel
 from agentapp.appservices.parcels import ServiceLost
 from agentapp.conversation.models import Message
 from agentapp.events.models import Event
+from agentapp.foundation.envelope import Place
 from agentapp.foundation.errors import Unavailable
-from agentapp.identity.models import Account
+from agentapp.identity.models import Account, Room
+from agentapp.intake import batches
 from agentapp.intake.departures import end_login
 from agentapp.intake.models import Lane
 from agentapp.intake.parcels import accept_parcels
+from agentapp.intake.seen import Batch, Invited
 from agentapp.presence.models import Membership
 from bots.bridge import Bridge
 from bots.matrix.ghosts import haunting, reader
@@ -183,6 +186,7 @@ def test_a_room_that_was_lost_unheard_is_noticed(
             await eventually(bridge, is_in, "removed")
 
     run(work)
+    assert is_in() == "removed"
 
 
 def test_a_homeserver_that_cannot_reach_this_host_says_so(
@@ -229,6 +233,30 @@ def test_whoever_lost_the_service_writes_nothing(
     with pytest.raises(ServiceLost):
         accept_parcels([], service_id=service.pk, fence=held.fence, numbers=[parcel.number])
     assert parcels.waiting_parcels(service_id=service.pk, most=5) == [parcel]
+
+
+def test_strangers_cannot_pile_up_invitations_in_one_parcel(
+    live_cast: Cast, service: ApplicationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "MOST_INVITATIONS", 2)
+    (held,) = leases.take_free(holder="here", platforms=["matrix"])
+    account = Account.objects.get(agent=live_cast.ada, platform="local")
+    each = [
+        Batch(
+            account_id=account.pk,
+            fence=0,
+            workspace_id=live_cast.workspace.pk,
+            agent_id=live_cast.ada.pk,
+            platform="matrix",
+            cursor={},
+            invited=(Invited(Place(f"!{n}", f"R{n}"), "@mallory:x"),),
+        )
+        for n in range(5)
+    ]
+    for _ in range(2):
+        accept_parcels(each, service_id=service.pk, fence=held.fence, numbers=[])
+    assert Membership.objects.filter(state=Membership.State.INVITED).count() == 2
+    assert Room.objects.filter(platform="matrix").count() == 2
 
 
 @pytest.mark.parametrize("trouble", [KeyError, DataError])

@@ -97,6 +97,7 @@ def test_after_a_kick_it_comes_back_only_by_entering_anew(
             await eventually(bridge, partial(record_of, room), ["welcome back"])
 
     run(work)
+    assert record_of(room) == ["welcome back"]
 
 
 @pytest.mark.parametrize("is_awake", [True, False])

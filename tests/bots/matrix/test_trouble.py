@@ -324,6 +324,7 @@ def test_it_reads_visibly_and_types_while_it_thinks(
             await eventually(bridge, typists, [])
 
     run(work)
+    assert typists() == []
 
 
 def thinks(agent: Agent, room: str) -> Turn:

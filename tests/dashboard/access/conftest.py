@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
+from tests.rows import put_back
 from tests.town import Town, make_town
 
 
 @pytest.fixture
 def town(db: None) -> Town:
-    return make_town()
+    return put_back(make_town)
 
 
 @pytest.fixture(autouse=True)

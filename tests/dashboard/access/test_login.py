@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from agentapp.identity.models import User
 from agentapp.identity.services import make_login_link
@@ -47,6 +48,12 @@ def olga(town: Town) -> User:
     return town.olga
 
 
+@pytest.fixture
+def quick_hashes(settings: Settings) -> None:
+    """Hashing a password as well as the product does takes longer than most tests."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 def test_a_password_opens_the_door(browser: Client, olga: User) -> None:
     log_in(browser, olga)
 
@@ -59,6 +66,7 @@ def test_a_wrong_password_does_not(browser: Client, olga: User) -> None:
     assert not is_in(browser)
 
 
+@pytest.mark.usefixtures("quick_hashes")
 def test_guessing_is_stopped_after_five_tries_even_with_the_right_password(
     browser: Client, olga: User
 ) -> None:
@@ -70,6 +78,7 @@ def test_guessing_is_stopped_after_five_tries_even_with_the_right_password(
     assert not is_in(browser)
 
 
+@pytest.mark.usefixtures("quick_hashes")
 def test_with_a_second_factor_the_password_alone_is_not_enough(browser: Client, olga: User) -> None:
     secret = generate_totp_secret()
     TOTP.activate(olga, secret)

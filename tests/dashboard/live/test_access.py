@@ -232,5 +232,6 @@ def test_who_enters_a_room_hears_of_it_at_once(live_cast: Cast) -> None:
             await tab.listen("rooms", since=f"{2**62}.0")
             await in_thread(enter, live_cast, office)
             await tab.until(lambda: "rooms" in tab.topics(), seconds=3)
+            assert "rooms" in tab.topics()
 
     run(work)

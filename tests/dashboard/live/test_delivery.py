@@ -136,6 +136,7 @@ def test_a_late_commit_of_an_earlier_event_is_told_after_a_break(live_cast: Cast
         async with page(key) as tab:
             await tab.listen(topic, since=cursor)
             await tab.until(lambda: "4001" in tab.ids(topic))
+            assert tab.ids(topic) >= {"4001"}
 
     run(work)
 
@@ -168,6 +169,7 @@ def test_what_happened_while_the_page_was_drawn_is_told(live_cast: Cast) -> None
         async with page(key) as tab:
             await tab.listen(topic, since=None)
             await tab.until(lambda: "6001" in tab.ids(topic))
+            assert tab.ids(topic) >= {"6001"}
 
     run(work)
 
@@ -184,6 +186,7 @@ def test_who_missed_too_much_reads_everything_again(
         async with page(key) as tab:
             await tab.listen(f"room:{live_cast.lounge.pk}", since="1.1")
             await tab.until(lambda: bool(tab.ops("resync")))
+            assert not tab.ids(f"room:{live_cast.lounge.pk}"), "nothing of it one by one"
 
     run(work)
 
@@ -238,6 +241,7 @@ def test_the_subscription_comes_back_after_the_server_cut_it(live_cast: Cast) ->
                 while not any("typing" in frame for frame in tab.frames):
                     await in_thread(live.publish, topic, typing="1", on=True)
                     await asyncio.sleep(0.1)
+            assert {"t": topic, "typing": "1", "on": True} in tab.frames
 
     run(work)
 
@@ -257,6 +261,7 @@ def test_nonsense_on_the_channel_disturbs_nobody(live_cast: Cast) -> None:
             await in_thread(shout)
             await recorded(**message_event(live_cast, 8001))
             await tab.until(lambda: "8001" in tab.ids(topic))
+            assert not tab.ops("resync")
 
     run(work)
 

@@ -13,6 +13,7 @@ from agentapp.identity.policy import visible
 from dashboard import rights
 from dashboard.topics import Rights
 from tests.dashboard.live.sockets import session_of
+from tests.rows import put_back
 from tests.town import Town, make_town, make_user
 
 QUERIES_FOR_RIGHTS = 14
@@ -21,7 +22,7 @@ QUERIES_FOR_LOGINS = 3
 
 @pytest.fixture
 def town(db: None) -> Town:
-    return make_town()
+    return put_back(make_town)
 
 
 def everybody(town: Town) -> list[User]:

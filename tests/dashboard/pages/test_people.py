@@ -15,7 +15,8 @@ from agentapp.conversation.models import Message
 from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.envelope import Author, AuthorKind
-from agentapp.identity.models import Identity, Person, Seat
+from agentapp.identity.models import Identity, Person, Room, Seat, User
+from agentapp.identity.services import stays
 from agentapp.identity.services.agents import create_agent
 from agentapp.identity.services.people import ensure_identity
 from agentapp.identity.services.tenancy import give_seat
@@ -78,6 +79,51 @@ def test_the_list_asks_the_same_for_any_number(cast: Cast, root: Client) -> None
     make_memory(cast, cast.root)
 
     assert asked() <= few
+
+
+def leaves(cast: Cast, user: User, server: str = "Pond <b>") -> None:
+    """Have a handle of a user's leave the server that the lounge is part of."""
+    Room.objects.filter(pk=cast.lounge.pk).update(group_id="pond")
+    stays.left(identity=cast.identity(user), group=stays.Group("pond", server))
+
+
+def test_who_left_a_server_is_found_and_forgotten(cast: Cast, root: Client) -> None:
+    gone, here = make_memory(cast, cast.sam), make_memory(cast, cast.mallory)
+    assert "left a server" not in shown(root, "people")
+    leaves(cast, cast.sam)
+    day = f"{clock.now():%-d %b %Y}"
+
+    assert "Show only them" in shown(root, "people")
+    for page in (shown(root, "people"), shown(root, "person", person_of(cast, gone).pk)):
+        assert f"eft <bdi>Pond &lt;b&gt;</bdi> on {day}" in page
+    only = shown(root, "people", left="yes")
+    assert reverse("person", args=[person_of(cast, gone).pk]) in only
+    assert reverse("person", args=[person_of(cast, here).pk]) not in only
+    exported = root.get(reverse("person_export", args=[gone.person_id]))
+    assert [one["server"] for one in json.loads(exported.content)["person"]["left"]] == ["Pond <b>"]
+
+    root.post(reverse("person_forget", args=[gone.person_id]))
+
+    assert "Nobody left" in shown(root, "people", left="yes")
+    assert "Show only them" not in shown(root, "people")
+
+
+def test_what_somebody_left_is_seen_by_owners_of_agents_there_alone(
+    cast: Cast, root: Client, visit: Visit
+) -> None:
+    make_memory(cast, cast.sam)
+    leaves(cast, cast.sam)
+    rival = make_user("rival")
+    give_seat(user=rival, workspace=cast.workspace, role=Seat.Role.OWNER)
+    cy = create_agent(owner=rival, workspace=cast.workspace, name="Cy", spec=SPEC)
+    person = cast.identity(cast.sam).person
+    Relationship.objects.create(workspace=cast.workspace, agent=cy, person=person)
+
+    page = shown(visit(rival), "people")
+
+    assert "sam" in page
+    assert "Pond" not in page
+    assert "Nobody left" in shown(visit(rival), "people", left="yes")
 
 
 def test_a_person_is_shown_with_what_is_remembered_and_why(cast: Cast, root: Client) -> None:

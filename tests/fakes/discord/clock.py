@@ -32,3 +32,8 @@ class Clock:
 def written(seconds: float) -> str:
     """Return a time as Discord writes it."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+
+
+def read(text: str) -> float:
+    """Return the time that was written."""
+    return datetime.fromisoformat(text).timestamp()

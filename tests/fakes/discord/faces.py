@@ -122,12 +122,11 @@ class Place:
         self.stage.do(self.stage.world.deny, self.it, who.user, names)
 
     def archives(self) -> None:
-        self.it.archived = True
-        self.stage.do(self.stage.world.change_channel, self.it)
+        self.stage.do(self.stage.world.archive, self.it)
 
     def locks(self) -> None:
-        self.it.archived = self.it.locked = True
-        self.stage.do(self.stage.world.change_channel, self.it)
+        self.it.locked = True
+        self.stage.do(self.stage.world.archive, self.it)
 
     def vanishes(self) -> None:
         """Be deleted."""

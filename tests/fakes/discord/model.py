@@ -76,6 +76,7 @@ class Channel:
     denied: dict[int, int] = field(default_factory=dict)
     joined: set[int] = field(default_factory=set)
     archived: bool = False
+    archived_at: float | None = None
     locked: bool = False
     last_message_id: int | None = None  # stays when that message is deleted
 

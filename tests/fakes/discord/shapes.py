@@ -222,7 +222,7 @@ def _thread(place: Channel, reader: User) -> Json:
             "archived": place.archived,
             "locked": place.locked,
             "auto_archive_duration": 1440,
-            "archive_timestamp": written(place.made_at),
+            "archive_timestamp": written(place.archived_at or place.made_at),
             "create_timestamp": written(place.made_at),
         },
     }

@@ -117,8 +117,7 @@ class Speech:
         if place.is_thread:
             place.joined.add(message.author.id)
             if place.archived:
-                place.archived = False
-                self.world.change_channel(place)
+                self.world.archive(place, archived=False)
 
     def edit(self, message: Message, changes: Mapping[str, Any]) -> None:
         """Change what is given of content, embeds, components and files."""

@@ -147,6 +147,11 @@ class World:
         """Tell everybody how a channel or thread is now."""
         self._tell_of(place, "THREAD_UPDATE" if place.is_thread else "CHANNEL_UPDATE")
 
+    def archive(self, thread: Channel, *, archived: bool = True) -> None:
+        """Close a thread, or open it again; either is noted with its time."""
+        thread.archived, thread.archived_at = archived, self.clock.now()
+        self.change_channel(thread)
+
     def deny(self, place: Channel, user: User, names: tuple[str, ...]) -> None:
         """Take permissions in one channel from one member, or give them back with none."""
         place.denied[user.id] = sum(BITS[name] for name in names)

@@ -20,9 +20,11 @@ def change(call: Call) -> Answer:
     if place.owner is not call.app.user:
         call.needs(place, "manage_threads" if place.is_thread else "manage_channels")
     place.name = call.body.get("name", place.name)
-    place.archived = call.body.get("archived", place.archived)
     place.locked = call.body.get("locked", place.locked)
-    call.site.world.change_channel(place)
+    if call.body.get("archived", place.archived) != place.archived:
+        call.site.world.archive(place, archived=not place.archived)
+    else:
+        call.site.world.change_channel(place)
     return Answer(shapes.channel(place, call.app.user))
 
 

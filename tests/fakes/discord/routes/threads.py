@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from tests.fakes.discord import shapes
 from tests.fakes.discord.calls import NOTHING, Answer, Call, route
+from tests.fakes.discord.clock import read
 from tests.fakes.discord.model import FORUM, PRIVATE_THREAD, PUBLIC_THREAD, Channel
 from tests.fakes.discord.permissions import may
+from tests.fakes.discord.refusals import invalid
 from tests.fakes.discord.routes.messages import shown
+
+FEWEST, MOST_AT_ONCE = 2, 100
 
 
 @route("POST /channels/{channel}/messages/{message}/threads")
@@ -52,18 +56,44 @@ def leave(call: Call) -> Answer:
 
 @route("GET /channels/{channel}/threads/archived/public")
 def archived(call: Call) -> Answer:
-    """Return the archived threads of a channel, the newest first, on one page."""
+    """Return a page of a channel's archived threads, the last archived first."""
+    before = call.query.get("before")
+    found = [one for one in _archived(call) if not one.is_private_thread]
+    found.sort(key=_archived_at, reverse=True)
+    return _page(call, [one for one in found if not before or _archived_at(one) < read(before)])
+
+
+@route("GET /channels/{channel}/users/@me/threads/archived/private")
+def archived_private(call: Call) -> Answer:
+    """Return a page of the archived private threads that the bot is in, the youngest first."""
+    before = int(call.query.get("before", 0))
+    found = [one for one in _archived(call) if one.is_private_thread and call.app.id in one.joined]
+    found.sort(key=lambda one: one.id, reverse=True)
+    return _page(call, [one for one in found if not before or one.id < before])
+
+
+def _archived(call: Call) -> list[Channel]:
     place, me = call.place(), call.app.user
     assert place.guild is not None
-    seen = [
-        one
-        for one in place.guild.channels.values()
-        if one.parent is place and one.archived and may(me, one, "view_channel")
-    ]
+    call.needs(place, "read_message_history")
+    places = place.guild.channels.values()
+    mine = [one for one in places if one.parent is place and one.archived]
+    return [one for one in mine if may(me, one, "view_channel")]
+
+
+def _archived_at(thread: Channel) -> float:
+    return thread.archived_at or thread.made_at
+
+
+def _page(call: Call, found: list[Channel]) -> Answer:
+    limit = int(call.query.get("limit", MOST_AT_ONCE))
+    if not FEWEST <= limit <= MOST_AT_ONCE:
+        raise invalid("limit", "NUMBER_TYPE_MAX", "int value should be between 2 and 100.")
+    some, me = found[:limit], call.app.user
     return Answer(
         {
-            "threads": [shapes.channel(one, me) for one in reversed(seen)],
-            "members": [shapes.thread_member(one, me) for one in seen if me.id in one.joined],
-            "has_more": False,
+            "threads": [shapes.channel(one, me) for one in some],
+            "members": [shapes.thread_member(one, me) for one in some if me.id in one.joined],
+            "has_more": len(found) > limit,
         }
     )
