@@ -88,11 +88,7 @@ class Proxy:
         self._is_up.set()
         self._loop.run_forever()
         server.close()
-        self._loop.run_until_complete(self._end_all(with_reset=False))
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(self._leave_nothing())
         self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -104,6 +100,17 @@ class Proxy:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = int(server.sockets[0].getsockname()[1])
         return server
+
+    async def _leave_nothing(self) -> None:
+        """End what is open, also where somebody never took what was said to them."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        writers = list(self._open)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # what was aborted is gone after a turn of the loop
 
     async def _set_flow(self, *, flows: bool) -> None:
         if flows:
@@ -126,12 +133,16 @@ class Proxy:
         if self._refuses:
             writer.transport.abort()
             return
+        self._open.add(writer)
         try:
             there_reader, there_writer = await self._connect()
-        except OSError:
+        except BaseException as error:
+            self._open.discard(writer)
             writer.transport.abort()
-            return
-        self._open |= {writer, there_writer}
+            if isinstance(error, OSError):
+                return
+            raise
+        self._open.add(there_writer)
         try:
             await asyncio.gather(
                 self._pass_on(reader, there_writer), self._pass_on(there_reader, writer)

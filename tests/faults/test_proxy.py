@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import socketserver
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -103,3 +105,15 @@ def test_a_stall_says_nothing_and_goes_on_where_it_was(proxy: Proxy) -> None:
         proxy.restore()
         client.settimeout(5)
         assert client.recv(4) == b"late"
+
+
+def test_it_leaves_no_connection_behind_however_full_it_was(echo: tuple[str, int]) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        with Proxy(upstream=echo) as proxy, client_of(proxy) as client:
+            client.settimeout(0.2)
+            with suppress(TimeoutError):
+                while True:
+                    client.sendall(b"z" * 100_000)  # and hears nothing of what comes back
+        gc.collect()
+    assert [str(each.message) for each in told if "transport" in str(each.message)] == []

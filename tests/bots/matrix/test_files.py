@@ -34,6 +34,7 @@ from tests.bots.matrix.test_keeping import a_place
 from tests.bots.matrix.world import Member, answers, connected, matrix_host, record_of, room_of
 from tests.bots.places import due_now, eventually, run, said_by, status_of
 from tests.cast import Cast
+from tests.fakes.listening import listening
 from tests.fakes.synapse import ROOT, Synapse
 
 KEEPING = ("file.fetched", "file.examined", "file.written")
@@ -232,20 +233,17 @@ class Endless:
                 writer.write(block)
                 await writer.drain()
                 self.sent += len(block)
-        writer.close()
 
 
 def test_an_endless_answer_is_cut(synapse: Synapse) -> None:
     endless = Endless()
 
     async def work() -> None:
-        listening = await asyncio.start_server(endless.answer, "127.0.0.1", 0)
-        port = listening.sockets[0].getsockname()[1]
-        server = Homeserver(Login(f"http://127.0.0.1:{port}", "@a:b", "D", "token"))
-        with pytest.raises(TooLong):
-            await server.download("mxc://h2.test/abc", most=1_000_000)
-        await server.close()
-        listening.close()
+        async with listening(endless.answer) as port:
+            server = Homeserver(Login(f"http://127.0.0.1:{port}", "@a:b", "D", "token"))
+            with pytest.raises(TooLong):
+                await server.download("mxc://h2.test/abc", most=1_000_000)
+            await server.close()
 
     tracemalloc.start()
     asyncio.run(work())

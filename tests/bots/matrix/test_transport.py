@@ -25,6 +25,7 @@ from bots.matrix.login import (
 )
 from bots.matrix.transport import Homeserver
 from bots.matrix.wire import Answer, Request, Wire
+from tests.fakes.listening import listening
 from tests.fakes.synapse import MatrixUser, Synapse
 
 T = TypeVar("T")
@@ -215,22 +216,15 @@ def test_every_failure_is_one_of_ours(answer: Answer, error: type[Exception]) ->
 
 @asynccontextmanager
 async def answering(words: bytes, *, hangs: bool = False) -> AsyncIterator[str]:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(words)
-        try:
-            await writer.drain()
-            if hangs:
-                await asyncio.sleep(30)
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        writer.close()
+        await writer.drain()
+        if hangs:
+            await asyncio.sleep(30)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
+    async with listening(answer) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(
