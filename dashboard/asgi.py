@@ -12,9 +12,11 @@ http_application = get_asgi_application()  # sets Django up; what follows needs 
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
+from agentapp.foundation.collecting import collect_rarely  # noqa: E402
 from dashboard.bodies import Bounded  # noqa: E402
 from dashboard.routing import websocket_application  # noqa: E402
 
 application = ProtocolTypeRouter(
     {"http": Bounded(http_application), "websocket": websocket_application}
 )
+collect_rarely()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.signals import worker_ready
+
+from agentapp.foundation.collecting import collect_rarely
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentapp.config.settings")
 
@@ -13,3 +16,8 @@ app = Celery("greenroom")
 app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["agentapp"], related_name="tasks", force=False)
+
+
+@worker_ready.connect
+def _settle(**_: object) -> None:
+    collect_rarely()

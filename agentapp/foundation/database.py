@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import close_old_connections, connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.conninfo import make_conninfo
 
 from agentapp.foundation.errors import AgentError
@@ -25,16 +26,19 @@ def released_connection() -> Iterator[None]:
     Raises:
         OpenTransaction: A transaction is open; locks would be held for the whole call.
     """
-    refuse_open_transaction()
-    if not connection.in_atomic_block:
-        connection.close()
+    here = _held()
+    if here is not None:
+        _refuse_open(here)
+        if not here.in_atomic_block:
+            here.close()
     yield
 
 
 def refuse_open_transaction() -> None:
     """Raise unless the thread is outside every transaction of ours."""
-    if in_transaction():
-        raise OpenTransaction
+    here = _held()
+    if here is not None:
+        _refuse_open(here)
 
 
 def in_transaction() -> bool:
@@ -42,19 +46,40 @@ def in_transaction() -> bool:
 
     A test's own enclosing transaction is marked by Django and does not count.
     """
-    return any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+    here = _held()
+    return here is not None and _is_open(here)
+
+
+def _refuse_open(here: BaseDatabaseWrapper) -> None:
+    if _is_open(here):
+        raise OpenTransaction
+
+
+def _is_open(here: BaseDatabaseWrapper) -> bool:
+    return any(not getattr(block, "_from_testcase", False) for block in here.atomic_blocks)
+
+
+def _held() -> BaseDatabaseWrapper | None:
+    """Return this thread's connection if it holds one.
+
+    Looked up once by whoever asks: a thread that waits dozens of times for each answer would
+    spend more on looking up than on what it does with it.
+    """
+    here = connections[DEFAULT_DB_ALIAS]
+    return here if here.connection is not None or here.in_atomic_block else None
 
 
 @contextmanager
 def fresh_connection() -> Iterator[None]:
     """Wrap a unit of work of a long-lived thread: no stale connection in, none kept after."""
-    if not connection.in_atomic_block:
-        close_old_connections()
+    here = connections[DEFAULT_DB_ALIAS]
+    if here.connection is not None and not here.in_atomic_block:
+        here.close_if_unusable_or_obsolete()
     try:
         yield
     finally:
-        if not connection.in_atomic_block:
-            connection.close()
+        if here.connection is not None and not here.in_atomic_block:
+            here.close()
 
 
 def notify_on_commit(channel: str) -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from itertools import count
 from typing import Any, Self
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.utils import CursorWrapper
 from psycopg import RawCursor, adapters, sql
 from psycopg.pq import Format
@@ -119,12 +119,13 @@ def planned(*, reads_moments: bool = False) -> Iterator[CursorWrapper]:
         reads_moments: Many moments are read: by the driver's own reader. Django's gives the same
             and takes ten times as long for each, but nothing has to be set up for it.
     """
-    connection.ensure_connection()
-    raw: Any = connection.connection
+    here = connections[DEFAULT_DB_ALIAS]  # looked up once: each time costs as much as a small call
+    here.ensure_connection()
+    raw: Any = here.connection
     if raw.prepare_threshold is None:
         raw.prepare_threshold, raw.prepared_max = _ONLY_WHEN_ASKED, _KEPT
     own = _Planned(raw)
     if reads_moments:
         own.adapters.register_loader(_MOMENT, _MOMENTS)
-    with connection._prepare_cursor(own) as cursor:  # type: ignore[attr-defined]  # as Django's
+    with here._prepare_cursor(own) as cursor:  # type: ignore[attr-defined]  # as Django's
         yield cursor

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from typing_extensions import override
 
+from agentapp.foundation.collecting import collect_rarely
 from agentapp.identity.services import leases
 
 
@@ -36,4 +37,5 @@ class Command(BaseCommand):
             return
         from bots.main import serve  # noqa: PLC0415
 
+        collect_rarely()
         asyncio.run(serve())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,10 +16,13 @@ from tests.dashboard.live.sockets import headers_of, run, session_of
 
 
 @pytest.fixture
-def application() -> Any:
+def application() -> Iterator[Any]:
+    thresholds = gc.get_threshold()
     # The web server finds the folder made by `collectstatic`; it reads it while it is imported.
     settings.STATIC_ROOT.mkdir(exist_ok=True)
-    return importlib.import_module("dashboard.asgi").application
+    yield importlib.import_module("dashboard.asgi").application
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 def scope(kind: str, path: str, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
