@@ -18,6 +18,8 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["agentapp"], related_name="tasks", force=False)
 
 
-@worker_ready.connect
 def _settle(**_: object) -> None:
     collect_rarely()
+
+
+worker_ready.connect(_settle)

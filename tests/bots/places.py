@@ -16,6 +16,7 @@ from bots.bridge import Bridge
 from bots.host import Host, Maker
 from bots.local.client import LocalConnector
 from tests.cast import Cast
+from tests.pace import allowed
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ async def running_host(
 
 
 async def until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(allowed(seconds)):
         while not is_so():  # noqa: ASYNC110  (what changes is elsewhere)
             await asyncio.sleep(0.02)
 
@@ -59,7 +60,7 @@ async def eventually(
     """Ask the database until it gives this answer."""
     given: T | None = None
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(allowed(seconds)):
             while (given := await bridge.call(question)) != answer:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     except TimeoutError:

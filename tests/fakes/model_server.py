@@ -26,6 +26,8 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from tests.pace import allowed
+
 KEY = "sk-test-0123456789abcdefghij"
 MODELS = ("fake-chat", "fake-cheap", "fake-embedding")
 HOST = "127.0.0.1"
@@ -148,7 +150,7 @@ class ModelServer:
         return sum(one.tokens_in for one in seen), sum(one.tokens_out for one in seen)
 
     def wait_for_requests(self, count: int, *, seconds: float = 10) -> None:
-        until = time.monotonic() + seconds
+        until = time.monotonic() + allowed(seconds)
         while len(self.completions()) < count:
             if time.monotonic() > until:
                 raise AssertionError(f"{len(self.completions())} requests instead of {count}")
@@ -156,7 +158,7 @@ class ModelServer:
 
     def wait_until_answered(self, *, seconds: float = 10) -> None:
         """Wait until no request is being answered any more, so that the ledger is final."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + allowed(seconds)
         while any(not seen.ended_at for seen in self.completions()):
             if time.monotonic() > until:
                 raise AssertionError("the server is still answering")

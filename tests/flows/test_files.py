@@ -62,7 +62,7 @@ def test_a_member_attaches_files(
     picture = page.locator(".message .picture img")
     expect(picture).to_be_visible()
     expect(watching.locator(".message .picture img")).to_be_visible()
-    assert picture.evaluate("image => image.naturalWidth") == 900
+    expect(picture).to_have_js_property("naturalWidth", 900)
     expect(page.locator(".message .file")).to_contain_text("pasted.txt")
     expect(listed).to_have_count(0)
     expect(page.locator("#composer-progress")).to_be_hidden()

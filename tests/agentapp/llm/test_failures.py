@@ -15,6 +15,7 @@ from agentapp.llm.queries import alerts
 from tests.cast import Cast
 from tests.fakes.connecting import MICROS_IN, MICROS_OUT, Ask
 from tests.fakes.model_server import Behaviour, ModelServer
+from tests.pace import allowed
 
 NORMAL = "You said something kind."
 
@@ -102,7 +103,7 @@ def test_a_retry_after_beyond_the_deadline_ends_the_call_at_once(
     with pytest.raises(gateway.ProviderUnavailable, match="busy"):
         ask(deadline_seconds=5)
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < allowed(1.5)
     assert len(server.completions()) == 1
 
 
@@ -219,7 +220,7 @@ def test_ten_megabytes_are_cut_off_soon(ask: Ask, server: ModelServer, endless: 
         ask(deadline_seconds=20)
 
     assert caught.value.kind is FailureKind.TOO_LONG
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < allowed(15)
     assert LLMCall.objects.get().answer == ""
     spent()
 
@@ -243,7 +244,7 @@ def test_the_deadline_holds_whatever_the_server_does(
     with pytest.raises(gateway.ProviderUnavailable, match="within 3 seconds"):
         ask(deadline_seconds=3)
 
-    assert 2.9 <= time.monotonic() - began < 3.6
+    assert 2.9 <= time.monotonic() - began < allowed(3.6)
     call = LLMCall.objects.get()
     assert (call.status, call.is_estimated) == (LLMCall.Status.FAILED, True)
     assert spent() == call.cost_micros > 0
@@ -263,7 +264,7 @@ def test_a_stop_ends_the_stream_within_two_seconds(ask: Ask, server: ModelServer
     with pytest.raises(gateway.Stopped):
         ask(on_text=heard.append, should_stop=should_stop, deadline_seconds=30, max_tokens=900)
 
-    assert time.monotonic() - stopped_at < 2
+    assert time.monotonic() - stopped_at < allowed(2)
     server.wait_until_answered(seconds=2)  # the server noticed too
     call = LLMCall.objects.get()
     assert (call.status, call.answer) == (LLMCall.Status.FAILED, "")
@@ -278,7 +279,7 @@ def test_a_stop_while_nothing_comes_ends_the_wait(ask: Ask, server: ModelServer)
     with pytest.raises(gateway.Stopped):
         ask(should_stop=lambda: time.monotonic() - began > 1, deadline_seconds=30)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < allowed(2)
 
 
 def test_a_stop_is_asked_for_at_most_four_times_a_second(ask: Ask, server: ModelServer) -> None:

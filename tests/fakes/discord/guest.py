@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 from typing_extensions import override
 
 import discord
+from tests.pace import allowed
 
 T = TypeVar("T")
 PATIENCE = 10.0
@@ -76,7 +77,7 @@ class Guest:
 
     def hears(self, event: str, check: Callable[..., bool] = lambda *_: True) -> Any:
         """Wait for an event that fits, also an earlier one; return its argument or arguments."""
-        ends = time.monotonic() + PATIENCE
+        ends = time.monotonic() + allowed(PATIENCE)
         while True:
             for name, given in list(self.heard):
                 if name == event and check(*given):
@@ -100,7 +101,7 @@ class Guest:
 
     def fails_with(self) -> BaseException:
         """Wait until the client has given up, and return why."""
-        ends = time.monotonic() + PATIENCE
+        ends = time.monotonic() + allowed(PATIENCE)
         while self._running is None or not self._running.done():
             if time.monotonic() > ends:
                 raise AssertionError("the client still runs")

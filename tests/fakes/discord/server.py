@@ -23,6 +23,7 @@ from tests.fakes.discord.people import Bot, Guild, Person
 from tests.fakes.discord.sessions import Hub, Line
 from tests.fakes.discord.speech import Speech
 from tests.fakes.discord.world import World
+from tests.pace import allowed
 
 T = TypeVar("T")
 PATIENCE = 10.0  # seconds for which a test waits for something to happen
@@ -150,7 +151,7 @@ class Discord:
         Raises:
             AssertionError: It did not come true in time.
         """
-        ends = time.monotonic() + seconds
+        ends = time.monotonic() + allowed(seconds)
         while not (found := check()):
             if time.monotonic() > ends:
                 raise AssertionError("what a test waited for did not happen")
