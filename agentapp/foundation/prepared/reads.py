@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 
 from agentapp.foundation.prepared.arguments import Argument
+from agentapp.foundation.prepared.building import Build, builder_for
 from agentapp.foundation.prepared.many import Asked
 from agentapp.foundation.prepared.texts import Text, planned, text_of
 
@@ -23,13 +24,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A compiled query; `one` is its text for the arguments of one call."""
+    """A compiled query; `one` is its text for the arguments of one call.
+
+    Attributes:
+        build: Makes the objects of rows; None where Django has to.
+    """
 
     queryset: QuerySet[Any, Any]
     compiler: Any
     text: Text
     one: str
     converters: Any
+    build: Build | None
     many: dict[tuple[str, ...], str] = field(default_factory=dict)  # texts by types of arguments
 
 
@@ -128,13 +134,17 @@ class Prepared(Generic[P, T]):
         text = text_of(*compiler.as_sql())
         columns = [column[0] for column in compiler.select[: compiler.col_count]]
         converters = compiler.get_converters(columns)
-        made = _Made(queryset, compiler, text, text.for_one(), converters)
+        build_rows = builder_for(queryset, compiler, converters)
+        made = _Made(queryset, compiler, text, text.for_one(), converters, build_rows)
         self._made[tuple(arguments[name] for name in self._shape)] = made
         return made
 
 
 def _built(made: _Made, rows: Sequence[tuple[object, ...]]) -> list[Any]:
-    """Let the queryset build its objects as ever, from rows that were fetched already."""
+    """Build a query's objects from rows that were fetched already."""
+    if made.build is not None:
+        return made.build(rows)
+    # Django's own way, with what it would have fetched.
     width = made.compiler.col_count
     ready = copy.copy(made.compiler)
     ready.connection = connection
