@@ -4,7 +4,7 @@ Real worker and bots processes, embedded Postgres with fsync on, embeddings and 
 the model server is a stand-in that answers at once. Beside it, in the same run, the floor: the
 openai library and two committed inserts per message, which is the least any host has to do.
 
-    python -m benchmarks.pipeline --rooms 200
+    python -m benchmarks.pipeline --rooms 200 --workers 2
 
 The last line is one JSON object.
 """
@@ -58,23 +58,25 @@ def main() -> None:
     """Run everything and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rooms", type=int, default=200)
-    rooms = parser.parse_args().rooms
+    parser.add_argument("--workers", type=int, default=1, help="worker processes")
+    given = parser.parse_args()
+    rooms: int = given.rooms
     with stage():
         floor = _floor(rooms)
         places = seed(rooms + ALONE)
-        whole = _whole(places[:rooms])
+        whole = _whole(places[:rooms], workers=given.workers)
         alone = _alone(places[rooms:])
         _stages(seed(AGENTS))  # the first answers of a process load what all later ones use
         stages = _stages(seed(max(rooms // 4, 10)))
-    _report(rooms, floor, whole, alone, stages)
+    _report(given, floor, whole, alone, stages)
 
 
-def _whole(places: list[tuple[User, Room]]) -> Measured:
+def _whole(places: list[tuple[User, Room]], *, workers: int) -> Measured:
     with ExitStack() as stack:
-        worker = stack.enter_context(process(*commands.WORKER))
+        crew = [stack.enter_context(process(*commands.WORKER)) for _ in range(workers)]
         bots = stack.enter_context(process(*commands.BOTS))
         warm(places)
-        servers = {"worker": [worker], "bots": [bots], "postgres": postgres_processes(_dsn())}
+        servers = {"worker": crew, "bots": [bots], "postgres": postgres_processes(_dsn())}
         before = {name: processor_seconds(pids) for name, pids in servers.items()}
         intake = time.process_time()
         begun = time.monotonic()
@@ -187,10 +189,15 @@ def _dsn() -> str:
 
 
 def _report(
-    rooms: int, floor: Measured, whole: Measured, alone: list[float], stages: dict[str, float]
+    given: argparse.Namespace,
+    floor: Measured,
+    whole: Measured,
+    alone: list[float],
+    stages: dict[str, float],
 ) -> None:
     load = os.getloadavg()[0]
-    print(f"{rooms} rooms, one message each, all at once; load average {load:.1f}\n")
+    rooms, workers = given.rooms, given.workers
+    print(f"{rooms} rooms, one message each, all at once; {workers} workers; load {load:.1f}\n")
     print(f"{'':24}{'replies/s':>10}{'CPU ms/reply':>14}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}")
     for name, run in (("Greenroom", whole), ("floor (SDK + 2 inserts)", floor)):
         figures = "".join(f"{percentile(run.latencies, s):9.0f}" for s in (0.5, 0.95, 0.99))
@@ -209,6 +216,7 @@ def _report(
             {
                 "benchmark": "pipeline",
                 "rooms": rooms,
+                "workers": workers,
                 "replies_per_second": round(whole.replies_per_second, 1),
                 "cpu_ms_per_reply": round(sum(whole.cpu_ms.values()), 1),
                 "p50_ms": round(percentile(whole.latencies, 0.5)),
