@@ -4,7 +4,7 @@ Real worker and bots processes, embedded Postgres with fsync on, embeddings and 
 the model server is a stand-in that answers at once. Beside it, in the same run, the floor: the
 openai library and two committed inserts per message, which is the least any host has to do.
 
-    python -m benchmarks.pipeline --rooms 200 --workers 2
+    python -m benchmarks.pipeline --rooms 400 --workers 2
 
 The last line is one JSON object.
 """
@@ -57,8 +57,8 @@ class Measured:
 def main() -> None:
     """Run everything and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rooms", type=int, default=200)
-    parser.add_argument("--workers", type=int, default=1, help="worker processes")
+    parser.add_argument("--rooms", type=int, default=400)
+    parser.add_argument("--workers", type=int, default=2, help="worker processes")
     given = parser.parse_args()
     rooms: int = given.rooms
     with stage():
