@@ -12,6 +12,7 @@ import { start as startCommands } from "./commands.js";
 import { start as startAttaching } from "./attaching.js";
 import { start as startChart } from "./chart.js";
 import { start as startLive } from "./live.js";
+import { start as startPressing } from "./pressing.js";
 import { start as startTitle } from "./title.js";
 
 startTimes();
@@ -20,5 +21,6 @@ startRoom();
 startCommands();
 startAttaching();
 startChart();
+startPressing();
 startTitle();
 startLive();

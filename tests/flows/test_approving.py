@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from agentapp.conversation.models import Message
+from agentapp.identity.models import Room
 from tests.fakes.model_server import ModelServer
 from tests.flows.conftest import Opener
 from tests.flows.stage import Stage, make_stage
@@ -83,3 +84,25 @@ def test_on_a_phone_a_thumb_is_enough(careful: Stage, open_browser: Opener) -> N
     send.tap()
 
     expect(page.locator(".card", has_text="In Lounge")).to_be_visible()
+
+
+def test_a_press_is_not_lost_when_its_card_is_drawn_anew(
+    careful: Stage, open_browser: Opener
+) -> None:
+    page = open_browser("/approvals/", user=careful.owner)
+    careful.say("Mira, what goes with tea?")
+    card = page.locator(WAITS, has_text=PROPOSED)
+    expect(card).to_contain_text("Lounge")
+    card.get_by_role("button", name="Send", exact=True).hover()
+    page.mouse.down()
+
+    Room.objects.filter(pk=careful.room.pk).update(name="Parlour")
+    with page.expect_response(lambda answer: "/approvals/" in answer.url) as news:
+        page.evaluate("htmx.trigger('#cards-frame', 'live')")
+    news.value.finished()
+    page.wait_for_timeout(100)  # it would be drawn by now
+    page.mouse.up()
+
+    expect(
+        page.locator(".card", has_text="Parlour").get_by_role("button", name="Undo")
+    ).to_be_visible()
