@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,18 +20,27 @@ from agentapp.privacy.export import export_person
 from dashboard.api.callers import Scope, caller
 from dashboard.api.paging import Limit, page
 from dashboard.api.shapes import Heard, Page, Wire, Words
+from dashboard.presenters.departures import left_by
 
 router = Router(tags=["people"], by_alias=True)
 
 
+class LeftOut(Wire):
+    """A server that somebody left, and when that was noticed."""
+
+    where: str
+    at: datetime
+
+
 class PersonOut(Wire):
-    """A person that one of your agents talked to."""
+    """A person that one of your agents talked to; `left` names servers with your agents."""
 
     id: int
     workspace_id: int
     name: str
     never_remember: bool
     created_at: datetime
+    left: list[LeftOut]
 
 
 class PersonPage(Page):
@@ -107,14 +117,20 @@ def list_people(
     request: HttpRequest, q: str = "", cursor: str = "", limit: Limit = 50
 ) -> dict[str, object]:
     """List the people your agents know, the newest first; `q` searches by name."""
-    rows = queries.known_people(caller(request, Scope.READ))
-    return page(rows.filter(name__icontains=q.replace("\x00", "")), cursor=cursor, limit=limit)
+    user = caller(request, Scope.READ)
+    rows = queries.known_people(user).filter(name__icontains=q.replace("\x00", ""))
+    found = page(rows, cursor=cursor, limit=limit)
+    return {**found, "items": _shown(user, found["items"])}
 
 
 @router.get("/people/{personId}", response=PersonOut)
-def get_person(request: HttpRequest, personId: int) -> Person:  # noqa: N803  (the wire's name)
+def get_person(
+    request: HttpRequest,
+    personId: int,  # noqa: N803  (the wire's name)
+) -> dict[str, object]:
     """Show a person."""
-    return _person(caller(request, Scope.READ), personId)
+    user = caller(request, Scope.READ)
+    return _shown(user, [_person(user, personId)])[0]
 
 
 @router.get("/people/{personId}/memories", response=MemoryPage)
@@ -152,12 +168,16 @@ def forget(request: HttpRequest, personId: int) -> dict[str, object]:  # noqa: N
 
 
 @router.post("/people/{personId}/never-remember", response=PersonOut)
-def never_remember(request: HttpRequest, personId: int, body: NeverIn) -> Person:  # noqa: N803
+def never_remember(
+    request: HttpRequest,
+    personId: int,  # noqa: N803
+    body: NeverIn,
+) -> dict[str, object]:
     """Have nothing about a person remembered or recalled any more, or have it again."""
     user = caller(request, Scope.WRITE)
     row = _person(user, personId)
     privacy.set_never_remember(person=row, on=body.on, by=user)
-    return _person(user, personId)
+    return _shown(user, [_person(user, personId)])[0]
 
 
 @router.patch("/memories/{memoryId}", response=MemoryOut)
@@ -181,6 +201,21 @@ def restore(request: HttpRequest, memoryId: int) -> Memory:  # noqa: N803
     user = caller(request, Scope.WRITE)
     corrections.restore_memory(memory=_memory(user, memoryId), by=user)
     return _memory(user, memoryId)
+
+
+def _shown(user: User, people: Sequence[Person]) -> list[dict[str, object]]:
+    left = left_by(user, people)
+    return [
+        {
+            "id": person.pk,
+            "workspace_id": person.workspace_id,
+            "name": person.name,
+            "never_remember": person.never_remember,
+            "created_at": person.created_at,
+            "left": [{"where": each.where, "at": each.at} for each in left.get(person.pk, [])],
+        }
+        for person in people
+    ]
 
 
 def _person(user: User, person_id: int) -> Person:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agentapp.identity.models import User
+from agentapp.identity.models import Room, User
+from agentapp.identity.services import stays
 from agentapp.memory.models import Memory
 from agentapp.memory.services import text_hash
 from agentapp.relations.models import Relationship
@@ -28,3 +29,9 @@ def make_memory(cast: Cast, user: User, text: str = "I have two cats.", **fields
         "source_message_id": message.pk,
     }
     return Memory.objects.create(**values | fields)
+
+
+def leaves(cast: Cast, user: User, server: str = "Pond <b>") -> None:
+    """Have a handle of a user's leave the server that the lounge is part of."""
+    Room.objects.filter(pk=cast.lounge.pk).update(group_id="pond")
+    stays.left(identity=cast.identity(user), group=stays.Group("pond", server))

@@ -10,7 +10,7 @@ from django.test import Client
 from agentapp.identity.services.tokens import make_api_token
 from agentapp.memory.models import Memory
 from tests.cast import Cast
-from tests.dashboard.remembering import make_memory
+from tests.dashboard.remembering import leaves, make_memory
 
 
 @pytest.fixture
@@ -55,3 +55,12 @@ def test_a_person_is_exported_forgotten_and_left_out(cast: Cast, owner: Client) 
     assert receipt.json()["remains"]
     assert not Memory.objects.exists()
     assert send(owner, "get", f"/people/{person}").status_code == 404
+
+
+def test_servers_that_somebody_left_are_named(cast: Cast, owner: Client) -> None:
+    person = make_memory(cast, cast.sam).person_id
+    assert send(owner, "get", f"/people/{person}").json()["left"] == []
+    leaves(cast, cast.sam, "Pond")
+    (listed,) = send(owner, "get", "/people?q=sam").json()["items"]
+    assert [each["where"] for each in listed["left"]] == ["Pond"]
+    assert send(owner, "get", f"/people/{person}").json() == listed

@@ -15,8 +15,7 @@ from agentapp.conversation.models import Message
 from agentapp.events.models import Event
 from agentapp.foundation import clock
 from agentapp.foundation.envelope import Author, AuthorKind
-from agentapp.identity.models import Identity, Person, Room, Seat, User
-from agentapp.identity.services import stays
+from agentapp.identity.models import Identity, Person, Seat
 from agentapp.identity.services.agents import create_agent
 from agentapp.identity.services.people import ensure_identity
 from agentapp.identity.services.tenancy import give_seat
@@ -26,7 +25,7 @@ from agentapp.relations.models import Relationship
 from dashboard.presenters.people import PAGE
 from tests.cast import SPEC, Cast, make_user
 from tests.dashboard.pages.conftest import Visit
-from tests.dashboard.remembering import make_memory
+from tests.dashboard.remembering import leaves, make_memory
 
 HOSTILE = "<script>alert(1)</script>\u202e" + "x" * 900
 
@@ -79,12 +78,6 @@ def test_the_list_asks_the_same_for_any_number(cast: Cast, root: Client) -> None
     make_memory(cast, cast.root)
 
     assert asked() <= few
-
-
-def leaves(cast: Cast, user: User, server: str = "Pond <b>") -> None:
-    """Have a handle of a user's leave the server that the lounge is part of."""
-    Room.objects.filter(pk=cast.lounge.pk).update(group_id="pond")
-    stays.left(identity=cast.identity(user), group=stays.Group("pond", server))
 
 
 def test_who_left_a_server_is_found_and_forgotten(cast: Cast, root: Client) -> None:
