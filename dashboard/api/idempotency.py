@@ -22,7 +22,7 @@ PREFIX = "/api/"
 CHANGES = {"POST", "PATCH", "PUT", "DELETE"}
 HEADER = "Idempotency-Key"
 MAX_KEY = 128  # characters
-ABANDONED_SECONDS = 300
+ABANDONED_SECONDS = 60  # no change over the API calls a model or a platform; each takes a moment
 
 
 class Idempotency:

@@ -12,7 +12,8 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,9 +57,9 @@ class Member:
     def ask(self, word: str, *, more: str = "") -> None:
         """Ask until the host has taken it in, as a client does that knows its own key."""
         give_up = time.monotonic() + PATIENCE_SECONDS
-        while self.tries_to_ask(word, more=more):
+        while wrong := self.tries_to_ask(word, more=more):
             if time.monotonic() > give_up:
-                pytest.fail(f"{word} was never taken in")
+                pytest.fail(f"{word} was never taken in: {wrong}")
             time.sleep(0.2)
 
     def tries_to_ask(self, word: str, *, more: str = "") -> str:
@@ -143,6 +144,17 @@ def empty(broker: str) -> None:
         connection.flushall()
 
 
+@contextmanager
+def last_words_of(logs: Path) -> Iterator[None]:
+    """Where the block fails, show how each log ends."""
+    try:
+        yield
+    except BaseException:
+        for log in sorted(logs.glob("*.log")):
+            print(f"--- {log.name}", log.read_text(errors="replace")[-3000:], sep="\n")  # noqa: T201
+        raise
+
+
 def test_whatever_is_killed_every_question_is_answered_once_and_in_order() -> None:
     rng = random.Random(20)  # noqa: S311 - it only spreads the kills
     waiting = list(BLOWS)
@@ -156,7 +168,8 @@ def test_whatever_is_killed_every_question_is_answered_once_and_in_order() -> No
             broker = environment_of(run)["REDIS_URL"]
             dealt: Counter[str] = Counter()
             for n in range(KILLS):
-                members[n % MEMBERS].ask(f"q{n:04}")
+                with last_words_of(folder / "data" / "logs"):
+                    members[n % MEMBERS].ask(f"q{n:04}")
                 time.sleep(rng.uniform(*BETWEEN_SECONDS))
                 dealt[strike(run, waiting, broker)] += 1
             give_up = time.monotonic() + PATIENCE_SECONDS

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -9,6 +10,7 @@ from agentapp.conversation.models import Message
 from agentapp.drafts.models import Draft, Outbound
 from agentapp.drafts.services import Wish, propose
 from agentapp.events.models import IdempotencyRecord
+from agentapp.foundation.clock import GreenroomNow
 from agentapp.identity.models import User
 from agentapp.identity.services.tokens import make_api_token, revoke_api_token
 from tests.cast import Cast, make_message
@@ -101,6 +103,20 @@ def test_a_request_that_is_still_running_is_not_run_again(client: Client, cast: 
     again = post(client, path, {"text": "Once"}, **{"Idempotency-Key": "k2"})
 
     assert again.status_code == 409  # type: ignore[attr-defined]
+
+
+def test_a_request_whose_process_died_is_run_again_after_a_minute_and_happened_once(
+    client: Client, cast: Cast
+) -> None:
+    path = f"/rooms/{cast.lounge.pk}/messages"
+    post(client, path, {"text": "Once"}, **{"Idempotency-Key": "k3"})
+    a_minute_ago = GreenroomNow() - timedelta(seconds=61)
+    IdempotencyRecord.objects.update(status=None, body=None, created_at=a_minute_ago)
+
+    again = post(client, path, {"text": "Once"}, **{"Idempotency-Key": "k3"})
+
+    assert again.status_code == 201  # type: ignore[attr-defined]
+    assert Message.objects.filter(room=cast.lounge).count() == 1
 
 
 def test_a_revoked_token_is_dead_at_once(cast: Cast) -> None:
