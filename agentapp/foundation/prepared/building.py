@@ -1,4 +1,4 @@
-"""Makes objects of rows that were fetched: those that Django would make, in a fifth of the time.
+"""Makes objects of rows that were fetched: those that Django would make, in a quarter of the time.
 
 Django's constructor tells two signals of every object, whether anybody listens or not, and sets
 each attribute by itself. Where a model does something of its own there, Django makes the object.
