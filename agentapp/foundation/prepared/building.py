@@ -28,8 +28,8 @@ def builder_for(
     """Return what makes a compiled query's objects, or None where only Django can."""
     is_plain = (
         queryset._iterable_class is ModelIterable
-        and not queryset._known_related_objects  # type: ignore[attr-defined]
-        and not queryset._prefetch_related_lookups  # type: ignore[attr-defined]
+        and not queryset._known_related_objects  # type: ignore[attr-defined]  # not in the stubs
+        and not queryset._prefetch_related_lookups  # type: ignore[attr-defined]  # not in the stubs
     )
     if not is_plain:
         return None
@@ -47,7 +47,10 @@ def builder_for(
 
 
 def _is_ordinary(model: type[Model]) -> bool:
-    """Say whether nothing of a model's own happens when one of its objects is made."""
+    """Say whether nothing of a model's own happens when one of its objects is made.
+
+    Asked when a query is compiled: who listens to a model's signals does so from the start.
+    """
     return (
         model.__init__ is Model.__init__
         and getattr(model.from_db, "__func__", None) is getattr(Model.from_db, "__func__", None)

@@ -191,4 +191,5 @@ def test_the_cost_of_a_page_does_not_grow(
     User.objects.get(pk=cast.root.pk)
     for limit in (1, 30):
         with django_assert_max_num_queries(12):  # type: ignore[operator]
-            client.get(f"/api/v1/rooms/{cast.lounge.pk}/messages?limit={limit}")
+            page = client.get(f"/api/v1/rooms/{cast.lounge.pk}/messages?limit={limit}")
+        assert len(page.json()["items"]) == limit
